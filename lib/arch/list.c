@@ -1,0 +1,25 @@
+/* list.c - every architecture, one row each.
+ */
+#include "arch.h"
+
+extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3, pi_arch_gpt2;
+
+static const struct arch *const families[] = {
+    &pi_arch_llama,
+    &pi_arch_qwen2,
+    &pi_arch_qwen3,
+    &pi_arch_gpt2,
+};
+
+const struct arch *pi_arch_at(int i)
+{
+    return (size_t)i < PI_COUNT(families) ? families[i] : NULL;
+}
+
+const struct arch *pi_arch_find(struct str name)
+{
+    for (size_t i = 0; i < PI_COUNT(families); i++)
+        if (pi_str_equal(name, pi_str(families[i]->name)))
+            return families[i];
+    return NULL;
+}

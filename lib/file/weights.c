@@ -1,0 +1,129 @@
+/* weights.c - finding tensors and typed metadata in an open file. See weights.h.
+ */
+#include "weights.h"
+
+const struct tensor *pi_weights_find(const struct weights *w, struct str name)
+{
+    int64_t i = pi_map_find(&w->by_name, name);
+
+    return i < 0 ? NULL : &w->tensors[i];
+}
+
+const struct meta *pi_meta_find(const struct weights *w, struct str key)
+{
+    int64_t i = pi_map_find(&w->by_key, key);
+
+    return i < 0 ? NULL : &w->metas[i];
+}
+
+static int wrong_type(const struct meta *m, const char *expected, pith_error *err)
+{
+    return pi_fail(err, PITH_E_FORMAT, "key %.*s is %s%s, expected %s",
+                   (int)pi_min_size(m->key.n, 80), m->key.at, m->is_array ? "an array of " : "",
+                   pi_meta_type_name(m->type), expected);
+}
+
+/* An integer or bool; false for other types and for u64 values beyond int64. */
+static bool read_integer(const struct meta *m, uint64_t i, int64_t *out)
+{
+    uint64_t raw;
+
+    switch (m->type) {
+    case META_U8: case META_BOOL: *out = m->at[i]; return true;
+    case META_I8: *out = (int8_t)m->at[i]; return true;
+    case META_U16: *out = pi_le16(m->at + 2 * i); return true;
+    case META_I16: *out = (int16_t)pi_le16(m->at + 2 * i); return true;
+    case META_U32: *out = pi_le32(m->at + 4 * i); return true;
+    case META_I32: *out = (int32_t)pi_le32(m->at + 4 * i); return true;
+    case META_U64: case META_I64:
+        raw = pi_le64(m->at + 8 * i);
+        *out = (int64_t)raw;
+        return m->type == META_I64 || raw <= INT64_MAX;
+    case META_F32: case META_F64: case META_STR: case META_ARRAY: case META_TYPES: break;
+    }
+    return false;
+}
+
+double pi_meta_number(const struct meta *m, uint64_t i)
+{
+    int64_t integer;
+    uint64_t bits;
+    double value;
+
+    if (m->type == META_F32)
+        return (double)pi_f32_from_bits(pi_le32(m->at + 4 * i));
+    if (m->type == META_F64) {
+        bits = pi_le64(m->at + 8 * i);
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    return read_integer(m, i, &integer) ? (double)integer : 0;
+}
+
+int pi_meta_i64(const struct weights *w, const char *key, int64_t *out, bool *found,
+                pith_error *err)
+{
+    const struct meta *m = pi_meta_find(w, pi_str(key));
+
+    *found = m != NULL;
+    if (!m)
+        return PITH_OK;
+    return !m->is_array && read_integer(m, 0, out) ? PITH_OK : wrong_type(m, "an integer", err);
+}
+
+int pi_meta_f64(const struct weights *w, const char *key, double *out, bool *found,
+                pith_error *err)
+{
+    const struct meta *m = pi_meta_find(w, pi_str(key));
+
+    *found = m != NULL;
+    if (!m)
+        return PITH_OK;
+    if (m->is_array || m->type == META_STR)
+        return wrong_type(m, "a number", err);
+    *out = pi_meta_number(m, 0);
+    return PITH_OK;
+}
+
+int pi_meta_str(const struct weights *w, const char *key, struct str *out, bool *found,
+                pith_error *err)
+{
+    const struct meta *m = pi_meta_find(w, pi_str(key));
+    const uint8_t *cursor;
+
+    *found = m != NULL;
+    if (!m)
+        return PITH_OK;
+    if (m->is_array || m->type != META_STR)
+        return wrong_type(m, "a string", err);
+    cursor = m->at;
+    *out = pi_meta_next_str(&cursor);
+    return PITH_OK;
+}
+
+int pi_meta_array(const struct weights *w, const char *key, enum meta_type type,
+                  const struct meta **out, pith_error *err)
+{
+    const struct meta *m = pi_meta_find(w, pi_str(key));
+
+    *out = NULL;
+    if (!m)
+        return PITH_OK;
+    if (!m->is_array || m->type != type) {
+        char expected[32] = "an array of ";
+
+        strncat(expected, pi_meta_type_name(type), 16);
+        return wrong_type(m, expected, err);
+    }
+    *out = m;
+    return PITH_OK;
+}
+
+struct str pi_meta_next_str(const uint8_t **cursor)
+{
+    size_t n = (size_t)pi_le64(*cursor);
+    struct str s = { (const char *)*cursor + 8, n };
+
+    *cursor += 8 + n;
+    return s;
+}

@@ -1,0 +1,55 @@
+/* op_norm.c - NORM: each group of a row normalised, then scaled by a weight (and shifted).
+ *
+ * The group's length is the weight's: the whole row, or each head where the weight is one head wide.
+ */
+#include "graph.h"
+
+#include <math.h>
+
+enum { EPS, KIND };
+enum { KIND_RMS, KIND_LAYERNORM };
+
+static int norm_shape(struct shaping *at, pith_error *err)
+{
+    const struct linked *s = at->s;
+
+    if (at->in[0] < 1 || at->in[0] % s->w.cols)
+        return pi_step_fail(s, err, "%s has %lld values, which do not divide the input's %lld",
+                            s->w.name, (long long)s->w.cols, (long long)at->in[0]);
+    if (s->bias.data && s->bias.cols != s->w.cols)
+        return pi_step_fail(s, err, "%s has %lld values, the weight has %lld", s->bias.name,
+                            (long long)s->bias.cols, (long long)s->w.cols);
+    if (!(s->p[EPS] >= 0 && s->p[EPS] < 1))
+        return pi_step_fail(s, err, "eps must lie in [0, 1)");
+    if (s->p[KIND] != KIND_RMS && s->p[KIND] != KIND_LAYERNORM)
+        return pi_step_fail(s, err, "there is no such kind");
+    at->width = at->in[0];
+    return PITH_OK;
+}
+
+static void norm_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *x = pi_run_value(run, s->in[0]); /* [n][groups][cols] */
+    float *y = pi_run_value(run, s->out);
+    const float *w = (const float *)(const void *)s->w.data;
+    const float *b = (const float *)(const void *)s->bias.data;
+    int64_t width = run->program->values[s->out].width, stride = pi_row_stride(width);
+    int64_t c = s->w.cols, groups = width / c, first, last;
+
+    pi_split(pi_run_rows(run, s->out) * groups, 1, part, parts, &first, &last);
+    for (int64_t i = first; i < last; i++) {
+        int64_t at = i / groups * stride + i % groups * c;
+
+        if (s->p[KIND] == KIND_RMS)
+            run->kernels->rms_norm(y + at, x + at, w, c, (float)s->p[EPS]);
+        else
+            run->kernels->layer_norm(y + at, x + at, w, b, c, (float)s->p[EPS]);
+    }
+}
+
+const struct op pi_op_NORM = {
+    .in_place = true,
+    .needs_weight = true,
+    .shape = norm_shape,
+    .forward = norm_forward,
+};

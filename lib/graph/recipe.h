@@ -1,0 +1,102 @@
+/* recipe.h - the words an architecture is written in: keys, weights, steps, parts.
+ *
+ * An architecture is constant data. Names are strings local to it, resolved once when a model
+ * opens. Expressions (base/expr.h) may use every key, `layer`, `tokens` (length of the vocabulary),
+ * and the constants of constants[] in numbers.c.
+ *
+ * Before: ops.def. Next: link.c.
+ */
+#ifndef PI_RECIPE_H
+#define PI_RECIPE_H
+
+#include "base/expr.h"
+
+/* A hyper-parameter. Tables end with an empty row. */
+struct key {
+    const char *name;     /* in expressions */
+    const char *gguf;     /* metadata key behind "<arch>."; may be an array with one item a layer,
+                             or a string that names a constant */
+    const char *fallback; /* expression if the file has no such key; NULL: required */
+};
+
+/* A weight: what to look for and what shape it must have. A name that ends in ".bias" is picked
+ * up by the LINEAR or NORM step whose weight it extends. */
+struct weight {
+    const char *name;  /* ends in '?' if the file may lack it */
+    const char *gguf;  /* tensor name; %d is the layer; alternatives a|b; NULL: row removed */
+    const char *shape; /* expressions, outermost dimension first: "heads*hd,dim" */
+    const char *from;  /* for a slice of a fused tensor: its first row ... */
+    const char *whole; /* ... and the rows of the whole tensor */
+    bool ignore;       /* known and not needed */
+};
+
+enum op_code {
+#define OP(name, inputs, params, manual) OP_##name,
+#include "ops.def"
+#undef OP
+    OP_COUNT
+};
+
+/* One operation. in: names of values, separated by spaces; "ids" and "pos" are given. A step
+ * whose out is one of its inputs works in place where the operation can. */
+struct step {
+    enum op_code op;
+    const char *out, *in;
+    const char *weight; /* row name; ends in '?': the step exists only if the tensor does */
+    const char *params; /* expressions, separated by commas */
+};
+
+/* Step lists end with a row whose out is NULL. block is repeated `layers` times. */
+struct part {
+    const char *name;
+    const struct step *enter, *block, *leave;
+    const char *layers; /* expression */
+};
+
+#define PI_MAX_PARTS 2
+
+struct arch {
+    const char *name;        /* general.architecture */
+    const struct arch *like; /* inherits keys and weights row by row, parts as a whole */
+    const struct key *keys;
+    const struct weight *weights;
+    struct part parts[PI_MAX_PARTS];
+};
+
+/* ---- rows of an architecture with those it inherits ---- */
+
+enum { PI_MAX_KEYS = 64, PI_MAX_WEIGHTS = 96 };
+
+/* Gathers the rows in order, replaced and removed ones resolved. Returns their number. */
+int pi_arch_keys(const struct arch *arch, const struct key *rows[PI_MAX_KEYS]);
+int pi_arch_weights(const struct arch *arch, const struct weight *rows[PI_MAX_WEIGHTS]);
+const struct part *pi_arch_part(const struct arch *arch, const char *name);
+
+/* ---- named numbers: the values of the keys for one file ---- */
+
+struct number {
+    const char *name;
+    double value;
+    const double *per_layer; /* NULL, or n_layers values */
+    int64_t n_layers;
+};
+
+struct numbers {
+    struct number rows[PI_MAX_KEYS];
+    int n;
+    double tokens; /* length of the vocabulary */
+    int layer;     /* for which expressions are evaluated; -1 outside blocks */
+};
+
+/* Evaluates an expression for a layer. */
+int pi_numbers_eval(const struct numbers *n, struct str expression, int layer, double *out,
+                    pith_error *err);
+
+/* The same, which must give an integer from least to 2^40. */
+int pi_numbers_count(const struct numbers *n, struct str expression, int layer, int64_t least,
+                     int64_t *out, pith_error *err);
+
+/* The number a constant stands for ("silu", "rms", "linear"); false if there is none. */
+bool pi_constant(struct str name, double *out);
+
+#endif

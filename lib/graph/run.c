@@ -1,0 +1,51 @@
+/* run.c - program -> numbers: one parallel region runs the list, a barrier after every step.
+ *
+ * Before: link.c. Next: op_linear.c.
+ */
+#include "graph.h"
+
+#define OP(name, inputs, params, manual) extern const struct op pi_op_##name;
+#include "ops.def"
+#undef OP
+
+const struct op_row pi_ops[OP_COUNT] = {
+#define OP(name, inputs, params, manual) \
+    [OP_##name] = { #name, inputs, params, manual, &pi_op_##name },
+#include "ops.def"
+#undef OP
+};
+
+struct region {
+    const struct run *run;
+    atomic_int stop; /* 1 + the step behind which all workers stop; 0: go on */
+};
+
+/* Worker 0 alone looks at the cancel flag, before a step's barrier, and the others read its
+ * verdict behind it: so all stop at the same step. */
+static void run_steps(void *arg, int part, int parts)
+{
+    struct region *region = arg;
+    const struct run *run = region->run;
+    const struct program *p = run->program;
+
+    for (int i = 0; i < p->n_steps; i++) {
+        const struct linked *s = &p->steps[i];
+
+        if (part == 0 && run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed))
+            atomic_store_explicit(&region->stop, i + 1, memory_order_relaxed);
+        s->op->does->forward(run, s, part, parts);
+        pi_run_barrier(run, part, parts);
+        if (atomic_load_explicit(&region->stop, memory_order_relaxed) == i + 1)
+            return;
+    }
+}
+
+int pi_run(struct run *run, pith_error *err)
+{
+    struct region region = { .run = run };
+
+    pi_pool_run(run->pool, run_steps, &region);
+    if (atomic_load(&region.stop))
+        return pi_fail(err, PITH_E_CANCELLED, "cancelled");
+    return PITH_OK;
+}

@@ -1,0 +1,27 @@
+/* overlays.h - the files of kernels, by tier: each exports one function, which puts what it has
+ * into the table. A new file is one word here.
+ */
+#ifndef PI_KERNEL_OVERLAYS_H
+#define PI_KERNEL_OVERLAYS_H
+
+#include "kernel.h"
+
+/* clang-format off */
+#define PI_SCALAR_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
+#define PI_AVX2_FILES(X)
+#define PI_AVX512_FILES(X) X(dot_q8) X(probe)
+/* clang-format on */
+
+typedef void overlay_fn(struct kernels *k);
+
+#define PI_DECLARE(file) overlay_fn pi_##file##_scalar;
+PI_SCALAR_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_avx2;
+PI_AVX2_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_avx512;
+PI_AVX512_FILES(PI_DECLARE)
+#undef PI_DECLARE
+
+#endif

@@ -1,0 +1,39 @@
+/* pick.c - the whole dispatch: scalar first, then each tier over the ones below it.
+ *
+ * Before: kernel.h. Next: scalar/dot.c.
+ */
+#include "overlays.h"
+
+#define OVERLAY_SCALAR(file) pi_##file##_scalar(k);
+#define OVERLAY_AVX2(file) pi_##file##_avx2(k);
+#define OVERLAY_AVX512(file) pi_##file##_avx512(k);
+
+void pi_kernels_pick(struct kernels *k, uint32_t tiers)
+{
+    memset(k, 0, sizeof *k);
+    k->tier = "scalar";
+    PI_SCALAR_FILES(OVERLAY_SCALAR)
+#if defined(__x86_64__)
+    if (tiers & TIER_AVX2) {
+        k->tier = "avx2";
+        PI_AVX2_FILES(OVERLAY_AVX2)
+    }
+    if (tiers & TIER_AVX512) {
+        k->tier = "avx512";
+        PI_AVX512_FILES(OVERLAY_AVX512)
+    }
+#else
+    (void)tiers;
+#endif
+}
+
+#undef OVERLAY_SCALAR
+#undef OVERLAY_AVX2
+#undef OVERLAY_AVX512
+
+enum operand pi_operand_of(enum dtype type)
+{
+    if (type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16)
+        return OPERAND_F32;
+    return pi_dtype(type).block == 256 ? OPERAND_Q8K : OPERAND_Q8;
+}

@@ -1,0 +1,106 @@
+/* unpack.c - weights to float32, every format, in the order of operations that defines it.
+ */
+#include "block.h"
+#include "kernel/overlays.h"
+
+static PI_UNPACK(unpack_f32_scalar)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = pi_f32_from_bits(pi_le32(w + 4 * i));
+}
+
+static PI_UNPACK(unpack_f16_scalar)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = pi_f32_from_f16(pi_le16(w + 2 * i));
+}
+
+static PI_UNPACK(unpack_bf16_scalar)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = pi_f32_from_bf16(pi_le16(w + 2 * i));
+}
+
+/* y[i] = scale * q[i]: not "+ min" with min = 0, which would lose the sign of zero. */
+#define UNPACK_32(format, bytes)                               \
+    static PI_UNPACK(unpack_##format##_scalar)                 \
+    {                                                          \
+        for (struct block32 b; n > 0; n -= 32, w += (bytes)) { \
+            read_##format(&b, w);                              \
+            for (int i = 0; i < 32; i++)                       \
+                *y++ = b.scale * (float)b.q[i];                \
+        }                                                      \
+    }
+
+/* y[i] = scale * q[i] + min */
+#define UNPACK_32_MIN(format, bytes)                           \
+    static PI_UNPACK(unpack_##format##_scalar)                 \
+    {                                                          \
+        for (struct block32 b; n > 0; n -= 32, w += (bytes)) { \
+            read_##format(&b, w);                              \
+            for (int i = 0; i < 32; i++)                       \
+                *y++ = b.scale * (float)b.q[i] + b.min;        \
+        }                                                      \
+    }
+
+/* y[i] = (d * group) * q[i] */
+#define UNPACK_256(format, bytes)                                             \
+    static PI_UNPACK(unpack_##format##_scalar)                                \
+    {                                                                         \
+        for (struct block256 b; n > 0; n -= 256, w += (bytes)) {              \
+            read_##format(&b, w);                                             \
+            for (int i = 0; i < 256; i++)                                     \
+                *y++ = b.d * (float)b.group[i / 16] * (float)b.q[i];          \
+        }                                                                     \
+    }
+
+/* y[i] = (d * group) * q[i] - dmin * low */
+#define UNPACK_256_MIN(format, bytes)                                         \
+    static PI_UNPACK(unpack_##format##_scalar)                                \
+    {                                                                         \
+        for (struct block256 b; n > 0; n -= 256, w += (bytes)) {              \
+            read_##format(&b, w);                                             \
+            for (int i = 0; i < 256; i++)                                     \
+                *y++ = b.d * (float)b.group[i / 16] * (float)b.q[i] -         \
+                       b.dmin * (float)b.low[i / 16];                         \
+        }                                                                     \
+    }
+
+UNPACK_32(q4_0, 18)
+UNPACK_32_MIN(q4_1, 20)
+UNPACK_32(q5_0, 22)
+UNPACK_32_MIN(q5_1, 24)
+UNPACK_32(q8_0, 34)
+UNPACK_32(iq4_nl, 18)
+UNPACK_32(mxfp4, 17)
+UNPACK_256_MIN(q2_k, 84)
+UNPACK_256(q3_k, 110)
+UNPACK_256_MIN(q4_k, 144)
+UNPACK_256_MIN(q5_k, 176)
+UNPACK_256(q6_k, 210)
+UNPACK_256(iq4_xs, 136)
+
+#undef UNPACK_32
+#undef UNPACK_32_MIN
+#undef UNPACK_256
+#undef UNPACK_256_MIN
+
+void pi_unpack_scalar(struct kernels *k)
+{
+    k->unpack[DTYPE_F32] = unpack_f32_scalar;
+    k->unpack[DTYPE_F16] = unpack_f16_scalar;
+    k->unpack[DTYPE_BF16] = unpack_bf16_scalar;
+    k->unpack[DTYPE_Q4_0] = unpack_q4_0_scalar;
+    k->unpack[DTYPE_Q4_1] = unpack_q4_1_scalar;
+    k->unpack[DTYPE_Q5_0] = unpack_q5_0_scalar;
+    k->unpack[DTYPE_Q5_1] = unpack_q5_1_scalar;
+    k->unpack[DTYPE_Q8_0] = unpack_q8_0_scalar;
+    k->unpack[DTYPE_IQ4_NL] = unpack_iq4_nl_scalar;
+    k->unpack[DTYPE_MXFP4] = unpack_mxfp4_scalar;
+    k->unpack[DTYPE_Q2_K] = unpack_q2_k_scalar;
+    k->unpack[DTYPE_Q3_K] = unpack_q3_k_scalar;
+    k->unpack[DTYPE_Q4_K] = unpack_q4_k_scalar;
+    k->unpack[DTYPE_Q5_K] = unpack_q5_k_scalar;
+    k->unpack[DTYPE_Q6_K] = unpack_q6_k_scalar;
+    k->unpack[DTYPE_IQ4_XS] = unpack_iq4_xs_scalar;
+}

@@ -1,0 +1,90 @@
+/* config.c - key rows -> named numbers: the file's hyper-parameters, each read once.
+ */
+#include "model.h"
+
+#include <math.h>
+
+/* "<arch>.<key>" in the arena; NULL when memory is out. */
+static char *full_key(struct arena *arena, const struct arch *arch, const char *key)
+{
+    size_t a = strlen(arch->name), b = strlen(key);
+    char *full = pi_arena_alloc(arena, a + b + 2, 1);
+
+    if (full) {
+        memcpy(full, arch->name, a);
+        full[a] = '.';
+        memcpy(full + a + 1, key, b);
+    }
+    return full;
+}
+
+static int read_array(struct number *row, const struct meta *m, const char *key,
+                      struct arena *arena, pith_error *err)
+{
+    double *values;
+
+    if (m->type == META_STR || m->count == 0)
+        return pi_fail(err, PITH_E_FORMAT, "key %s is %s, numbers are needed", key,
+                       m->count ? "an array of string" : "an empty array");
+    values = pi_arena_alloc(arena, (size_t)m->count, sizeof *values);
+    if (!values)
+        return pi_no_memory(err, key, (size_t)m->count * sizeof *values);
+    for (uint64_t i = 0; i < m->count; i++)
+        values[i] = pi_meta_number(m, i);
+    row->value = values[0];
+    row->per_layer = values;
+    row->n_layers = (int64_t)m->count;
+    return PITH_OK;
+}
+
+static int read_key(struct numbers *n, const struct key *key, const struct arch *arch,
+                    const struct weights *w, struct arena *arena, pith_error *err)
+{
+    struct number *row = &n->rows[n->n];
+    char *name = full_key(arena, arch, key->gguf);
+    const struct meta *m;
+
+    if (!name)
+        return pi_no_memory(err, "a key", strlen(key->gguf));
+    *row = (struct number){ .name = key->name };
+    m = *key->gguf ? pi_meta_find(w, pi_str(name)) : NULL;
+    if (!m && !key->fallback)
+        return pi_fail(err, PITH_E_FORMAT, "key %s is missing", name);
+    if (!m) {
+        TRY(pi_numbers_eval(n, pi_str(key->fallback), -1, &row->value, err));
+    } else if (m->is_array) {
+        TRY(read_array(row, m, name, arena, err));
+    } else if (m->type == META_STR) {
+        const uint8_t *cursor = m->at;
+        struct str text = pi_meta_next_str(&cursor);
+
+        if (!pi_constant(text, &row->value))
+            return pi_fail(err, PITH_E_UNSUPPORTED, "%s is %.*s, which is not supported", name,
+                           (int)pi_min_size(text.n, 60), text.at);
+    } else {
+        row->value = pi_meta_number(m, 0);
+    }
+    if (!isfinite(row->value))
+        return pi_fail(err, PITH_E_FORMAT, "key %s is not a finite number", name);
+    n->n++;
+    return PITH_OK;
+}
+
+int pi_config_read(struct numbers *n, const struct arch *arch, const struct weights *w,
+                   double tokens, struct arena *arena, pith_error *err)
+{
+    const struct key *keys[PI_MAX_KEYS];
+    int count = pi_arch_keys(arch, keys);
+    int64_t layers;
+
+    *n = (struct numbers){ .tokens = tokens, .layer = -1 };
+    for (int i = 0; i < count; i++)
+        TRY(read_key(n, keys[i], arch, w, arena, err));
+    TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
+    for (int i = 0; i < n->n; i++)
+        if (n->rows[i].per_layer && n->rows[i].n_layers != layers)
+            return pi_fail(err, PITH_E_FORMAT, "key %s.%s has %lld values for %lld layers",
+                           arch->name, keys[i]->gguf, (long long)n->rows[i].n_layers,
+                           (long long)layers);
+    return PITH_OK;
+}

@@ -1,0 +1,127 @@
+/* model.c - opens a model: file -> architecture -> numbers -> weights -> program -> tokenizer.
+ *
+ * Nothing is converted and nothing large is copied; what the file says has been proved by
+ * the time this returns.
+ *
+ * Before: lib/api/pith.c. Next: file/gguf.c.
+ */
+#include "model.h"
+
+static int choose_arch(pith_model *m, pith_error *err)
+{
+    struct str name = STR("");
+    bool found;
+
+    TRY(pi_meta_str(&m->weights, "general.architecture", &name, &found, err));
+    m->arch_name = pi_arena_text(&m->arena, name.at, name.n);
+    if (!m->arch_name)
+        return pi_no_memory(err, "a name", name.n);
+    if (m->weights.n_tensors == 0)
+        return PITH_OK; /* a vocabulary alone needs no architecture */
+    if (!found)
+        return pi_fail(err, PITH_E_FORMAT, "key general.architecture is missing");
+    m->arch = pi_arch_find(name);
+    if (!m->arch)
+        return pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s is not supported",
+                       (int)pi_min_size(name.n, 60), name.at);
+    return PITH_OK;
+}
+
+/* exact, fast, or what suits the file: float32 weights deserve float32 arithmetic. */
+static int choose_precision(pith_model *m, const pith_options *options, pith_error *err)
+{
+    struct str name = STR("auto");
+
+    pi_option_str(options, PITH_OPT_PRECISION, 0, &name);
+    m->exact = pi_str_equal(name, STR("exact"));
+    if (m->exact || pi_str_equal(name, STR("fast")))
+        return PITH_OK;
+    if (!pi_str_equal(name, STR("auto")))
+        return pi_fail(err, PITH_E_ARGUMENT, "precision is \"%.*s\"; auto, exact and fast are "
+                       "possible", (int)pi_min_size(name.n, 40), name.at);
+    m->exact = true;
+    for (int64_t i = 0; i < m->weights.n_tensors; i++)
+        m->exact &= m->weights.tensors[i].dtype == DTYPE_F32;
+    return PITH_OK;
+}
+
+static int build_program(pith_model *m, pith_error *err)
+{
+    const struct meta *tokens;
+    struct linkage linkage = { .part = "decode", .result = "logits" };
+
+    TRY(pi_meta_array(&m->weights, "tokenizer.ggml.tokens", META_STR, &tokens, err));
+    TRY(pi_config_read(&m->numbers, m->arch, &m->weights, tokens ? (double)tokens->count : 0,
+                       &m->arena, err));
+    TRY(pi_bind(&m->bounds, &m->n_bounds, m->arch, &m->numbers, &m->weights, &m->kernels,
+                &m->arena, err));
+    linkage.arch = m->arch;
+    linkage.numbers = &m->numbers;
+    linkage.bounds = m->bounds;
+    linkage.n_bounds = m->n_bounds;
+    linkage.kernels = &m->kernels;
+    linkage.exact = m->exact;
+    TRY(pi_link(&m->program, &m->arena, &linkage, err));
+    m->vocabulary = m->program.values[m->program.result].width;
+    return pi_numbers_count(&m->numbers, STR("ctx"), -1, 1, &m->context, err);
+}
+
+/* Every id that the tokenizer can give must have a row in the embedding. */
+static int check_vocabulary(pith_model *m, pith_error *err)
+{
+    int64_t tokens = m->tokenizer ? pi_tokenizer_size(m->tokenizer) : 0;
+
+    if (!m->arch)
+        m->vocabulary = tokens;
+    if (tokens > m->vocabulary)
+        return pi_fail(err, PITH_E_FORMAT, "the vocabulary has %lld tokens, the model only "
+                       "%lld", (long long)tokens, (long long)m->vocabulary);
+    if (!m->arch && !m->tokenizer)
+        return pi_fail(err, PITH_E_FORMAT, "the file holds neither tensors nor a vocabulary");
+    return PITH_OK;
+}
+
+static int open_parts(pith_model *m, const struct source *source, const pith_options *options,
+                      pith_error *err)
+{
+    TRY(pi_weights_open(&m->weights, &m->arena, source, err));
+    TRY(choose_arch(m, err));
+    TRY(choose_precision(m, options, err));
+    if (m->arch)
+        TRY(build_program(m, err));
+    TRY(pi_tokenizer_open(&m->tokenizer, &m->arena, &m->weights, err));
+    return check_vocabulary(m, err);
+}
+
+int pi_model_open(pith_model **out, const struct source *source, const pith_options *options,
+                  pith_error *err)
+{
+    struct allocator allocator = pi_options_allocator(options);
+    struct arena arena;
+    pith_model *m;
+    int status;
+
+    pi_arena_init(&arena, &allocator);
+    m = pi_arena_alloc(&arena, 1, sizeof *m);
+    if (!m)
+        return pi_no_memory(err, "a model", sizeof *m);
+    m->arena = arena;
+    atomic_init(&m->references, 1);
+    m->tiers = pi_cpu_tiers() & (uint32_t)pi_option_i64(options, PITH_OPT_TIERS);
+    pi_kernels_pick(&m->kernels, m->tiers);
+    status = open_parts(m, source, options, err);
+    if (status != PITH_OK) {
+        pi_model_close(m);
+        return status;
+    }
+    *out = m;
+    return PITH_OK;
+}
+
+void pi_model_close(pith_model *m)
+{
+    struct arena arena = m->arena;
+
+    pi_weights_close(&m->weights);
+    pi_arena_free(&arena);
+}

@@ -1,0 +1,48 @@
+/* model.h - a file that has become runnable: immutable, counted, shared by threads.
+ */
+#ifndef PI_MODEL_H
+#define PI_MODEL_H
+
+#include "arch/arch.h"
+#include "base/options.h"
+#include "file/weights.h"
+#include "graph/graph.h"
+#include "text/tokenizer.h"
+
+struct pith_model {
+    atomic_int references;
+    struct arena arena; /* everything but the mappings, this struct included */
+    struct weights weights;
+    const struct arch *arch; /* NULL for a vocabulary-only file */
+    char *arch_name;
+    struct numbers numbers;
+    struct bound *bounds;
+    int n_bounds;
+    struct kernels kernels;
+    uint32_t tiers;
+    bool exact;
+    struct program program;
+    struct tokenizer *tokenizer; /* NULL: the file has none */
+    int64_t vocabulary;          /* width of the logits, or length of the vocabulary */
+    int64_t context;             /* positions it was trained for */
+};
+
+int pi_model_open(pith_model **out, const struct source *source, const pith_options *options,
+                  pith_error *err);
+void pi_model_close(pith_model *model);
+
+/* facts.c: see pith_model_number and pith_model_verify. */
+int64_t pi_model_number(const pith_model *m, int32_t key);
+int pi_model_verify(const pith_model *m, pith_error *err);
+
+/* config.c: the values of the architecture's keys in this file. */
+int pi_config_read(struct numbers *n, const struct arch *arch, const struct weights *w,
+                   double tokens, struct arena *arena, pith_error *err);
+
+/* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that
+ * no tensor of the file is left over. */
+int pi_bind(struct bound **out, int *count, const struct arch *arch, const struct numbers *n,
+            const struct weights *w, const struct kernels *k, struct arena *arena,
+            pith_error *err);
+
+#endif

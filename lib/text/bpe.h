@@ -1,0 +1,48 @@
+/* bpe.h - byte-pair encoding: merges the best neighbours of a word until none are left.
+ *
+ * Two vocabularies of it share one loop: by rank (byte-level BPE, a list of merges) and by
+ * score (SentencePiece, any two neighbours that spell a piece). Internal to text/.
+ */
+#ifndef PI_BPE_H
+#define PI_BPE_H
+
+#include "tokenizer.h"
+#include "vocab.h"
+
+struct bpe {
+    const struct vocab *vocab;
+    struct merge *merges; /* hash of pairs of ids; NULL: by score */
+    size_t mask;
+    bool whole; /* a word that is a token is not merged */
+    bool cuts;  /* by score: no piece continues over the start of a word */
+};
+
+/* Memory of one call of pi_tokenize. Grows; nothing is kept between words. */
+struct bpe_scratch {
+    const struct allocator *allocator;
+    struct bpe_symbol *symbols;
+    uint64_t *heap;
+    char *text;
+    size_t capacity, text_capacity;
+};
+
+/* Reads tokenizer.ggml.merges. */
+int pi_bpe_open_ranks(struct bpe *b, struct arena *arena, const struct weights *w,
+                      const struct vocab *v, bool whole, pith_error *err);
+
+/* By score; the vocabulary must have scores. */
+int pi_bpe_open_scores(struct bpe *b, const struct vocab *v, pith_error *err);
+
+void pi_bpe_free(struct bpe_scratch *scratch);
+
+/* By rank: appends the ids of one pre-tokenized word of any bytes. A byte that the vocabulary
+ * cannot spell becomes the unknown token, or nothing where there is none. */
+int pi_bpe_word(const struct bpe *b, struct bpe_scratch *scratch, struct str word,
+                struct id_list *out, pith_error *err);
+
+/* By score: appends the ids of a text, behind a space if `space`. Characters that are no piece go
+ * by their bytes. */
+int pi_bpe_text(const struct bpe *b, struct bpe_scratch *scratch, struct str text, bool space,
+                struct id_list *out, pith_error *err);
+
+#endif

@@ -1,0 +1,38 @@
+/* split.h - pre-tokenizers: where text is cut before byte-level BPE merges bytes.
+ *
+ * Each is published as a regular expression and chosen by name (tokenizer.ggml.pre). Here they are
+ * scanners over code points, linear in the text; a name that is not in the list is refused.
+ */
+#ifndef PI_SPLIT_H
+#define PI_SPLIT_H
+
+#include "base/str.h"
+
+struct split_rule {
+    const char *name;
+    const struct split_form *form;
+    int flags; /* SPLIT_ below */
+};
+
+enum {
+    SPLIT_WHOLE = 1, /* a piece that is a token is taken without merging (ignore_merges) */
+    SPLIT_BOS = 2,   /* vocabularies of this name begin a text with BOS unless they say otherwise */
+    SPLIT_EOS = 4    /* and end it with EOS */
+};
+
+/* The rule of that name, or NULL. */
+const struct split_rule *pi_split_find(struct str name);
+
+/* A walk over the pieces of a text; every byte is in exactly one of them. */
+struct split_walk {
+    const struct split_form *form;
+    const char *at, *end;
+    const char *segment; /* end of what is scanned now: digits may cut the text first */
+};
+
+struct split_walk pi_split_start(const struct split_rule *rule, struct str text);
+
+/* The next piece; false at the end. */
+bool pi_split_next(struct split_walk *walk, struct str *piece);
+
+#endif

@@ -1,0 +1,329 @@
+/* tokenizer.c - the door: reads which kind of vocabulary a file has, takes special tokens out of
+ * the text, and hands the rest to byte-pair encoding or WordPiece. Refuses models and
+ * pre-tokenizers it does not know, by name.
+ *
+ * Before: model/model.c. Next: bpe.c, split.c, wordpiece.c.
+ */
+#include "tokenizer.h"
+
+#include "bpe.h"
+#include "special.h"
+#include "split.h"
+#include "wordpiece.h"
+
+enum vocab_kind {
+    KIND_SENTENCE,  /* SentencePiece BPE: pieces with scores */
+    KIND_BYTES,     /* byte-level BPE: a pre-tokenizer and merges */
+    KIND_WORDPIECE
+};
+
+struct tokenizer {
+    enum vocab_kind kind;
+    struct vocab vocab;
+    struct bpe bpe;
+    struct wordpiece wordpiece;
+    const struct split_rule *split;
+    struct special_set always, parsed; /* matched in any text; matched where allowed */
+    bool space_prefix;
+    int32_t before, after; /* what TOKENIZE_ADD_SPECIAL adds, or -1 */
+    uint8_t *ends;         /* bitmap over ids */
+};
+
+/* Ends of turn that files do not name by key. */
+static const char *const end_pieces[] = {
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>",
+    "<|return|>", "<|call|>", "<|eom_id|>", "</s>", "<eos>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]",
+    "<end_of_utterance>", "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
+};
+
+static int read_flag(const struct weights *w, const char *key, bool *flag, bool *found,
+                     pith_error *err)
+{
+    int64_t value = 0;
+
+    TRY(pi_meta_i64(w, key, &value, found, err));
+    if (*found)
+        *flag = value != 0;
+    return PITH_OK;
+}
+
+static void mark_end(struct tokenizer *t, int32_t id)
+{
+    if (id >= 0)
+        t->ends[id / 8] |= (uint8_t)(1 << id % 8);
+}
+
+static int find_ends(struct tokenizer *t, struct arena *arena, pith_error *err)
+{
+    const struct vocab *v = &t->vocab;
+    size_t bytes = (size_t)v->n / 8 + 1;
+    bool returns = pi_vocab_find(v, STR("<|return|>")) >= 0 &&
+                   pi_vocab_find(v, STR("<|call|>")) >= 0;
+
+    t->ends = pi_arena_alloc(arena, bytes, 1);
+    if (!t->ends)
+        return pi_no_memory(err, "the ends of generation", bytes);
+    for (size_t i = 0; i < PI_COUNT(end_pieces); i++) {
+        struct str piece = pi_str(end_pieces[i]);
+        int32_t id = pi_vocab_find(v, piece);
+
+        /* In the harmony format <|end|> ends a message; the turn ends by <|return|> or <|call|>. */
+        if (returns && pi_str_equal(piece, STR("<|end|>")))
+            continue;
+        if (id >= 0 && (v->types[id] == TOKEN_CONTROL || v->types[id] == TOKEN_USER))
+            mark_end(t, id);
+    }
+    mark_end(t, v->eos);
+    mark_end(t, v->eot);
+    mark_end(t, v->eom);
+    return PITH_OK;
+}
+
+/* Fills an id that the file does not give by the spelling usual for the kind. */
+static void default_id(const struct vocab *v, int32_t *id, const char *piece)
+{
+    if (*id < 0)
+        *id = pi_vocab_find(v, pi_str(piece));
+}
+
+/* What stands before and after a text, by kind, and by the file's keys where it has them. */
+static int read_affixes(struct tokenizer *t, const struct weights *w, pith_error *err)
+{
+    const struct vocab *v = &t->vocab;
+    bool bos = t->kind == KIND_SENTENCE, eos = false, found;
+
+    if (t->kind == KIND_WORDPIECE) {
+        t->before = v->cls >= 0 ? v->cls : v->bos;
+        t->after = v->sep;
+        return PITH_OK;
+    }
+    if (t->split) {
+        bos = t->split->flags & SPLIT_BOS;
+        eos = t->split->flags & SPLIT_EOS;
+    }
+    TRY(read_flag(w, "tokenizer.ggml.add_bos_token", &bos, &found, err));
+    if (found && bos && v->bos < 0)
+        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_bos_token is true, but the file has "
+                       "no tokenizer.ggml.bos_token_id");
+    TRY(read_flag(w, "tokenizer.ggml.add_eos_token", &eos, &found, err));
+    if (found && eos && v->eos < 0)
+        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_eos_token is true, but the file has "
+                       "no tokenizer.ggml.eos_token_id");
+    t->before = bos ? v->bos : -1;
+    t->after = eos ? v->eos : -1;
+    return PITH_OK;
+}
+
+static int open_sentence(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                         pith_error *err)
+{
+    struct vocab *v = &t->vocab;
+    bool found;
+
+    TRY(pi_vocab_open(v, arena, w, SPELL_MARKED, err));
+    default_id(v, &v->bos, "<s>");
+    default_id(v, &v->eos, "</s>");
+    default_id(v, &v->unk, "<unk>");
+    t->space_prefix = true;
+    TRY(read_flag(w, "tokenizer.ggml.add_space_prefix", &t->space_prefix, &found, err));
+    return pi_bpe_open_scores(&t->bpe, v, err);
+}
+
+static int open_bytes(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                      pith_error *err)
+{
+    struct vocab *v = &t->vocab;
+    struct str name = STR("default");
+    bool found;
+
+    TRY(pi_meta_str(w, "tokenizer.ggml.pre", &name, &found, err));
+    t->split = pi_split_find(name);
+    if (!t->split)
+        return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.pre is \"%.*s\", a pre-tokenizer "
+                       "that is not known here", (int)pi_min_size(name.n, 60), name.at);
+    TRY(pi_vocab_open(v, arena, w, SPELL_MAPPED, err));
+    if (t->split->flags & SPLIT_EOS) {
+        default_id(v, &v->bos, "<s>");
+        default_id(v, &v->eos, "</s>");
+    }
+    return pi_bpe_open_ranks(&t->bpe, arena, w, v, t->split->flags & SPLIT_WHOLE, err);
+}
+
+static int open_wordpiece(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                          pith_error *err)
+{
+    struct wordpiece *wp = &t->wordpiece;
+    struct vocab *v = &t->vocab;
+    bool found;
+
+    TRY(pi_vocab_open(v, arena, w, SPELL_MARKED, err));
+    default_id(v, &v->unk, "[UNK]");
+    default_id(v, &v->cls, "[CLS]");
+    default_id(v, &v->sep, "[SEP]");
+    if (v->unk < 0)
+        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.unknown_token_id is missing");
+    *wp = (struct wordpiece){ .vocab = v, .lowercase = true };
+    TRY(read_flag(w, "tokenizer.ggml.normalizer.lowercase", &wp->lowercase, &found, err));
+    wp->strip_accents = wp->lowercase;
+    return read_flag(w, "tokenizer.ggml.normalizer.strip_accents", &wp->strip_accents, &found,
+                     err);
+}
+
+int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct weights *w,
+                      pith_error *err)
+{
+    struct str model;
+    struct tokenizer *t;
+    bool found;
+
+    *out = NULL;
+    TRY(pi_meta_str(w, "tokenizer.ggml.model", &model, &found, err));
+    if (!found || pi_str_equal(model, STR("none")) || pi_str_equal(model, STR("no_vocab")))
+        return PITH_OK;
+    t = pi_arena_alloc(arena, 1, sizeof *t);
+    if (!t)
+        return pi_no_memory(err, "a tokenizer", sizeof *t);
+    if (pi_str_equal(model, STR("llama"))) {
+        t->kind = KIND_SENTENCE;
+        TRY(open_sentence(t, arena, w, err));
+    } else if (pi_str_equal(model, STR("gpt2"))) {
+        t->kind = KIND_BYTES;
+        TRY(open_bytes(t, arena, w, err));
+    } else if (pi_str_equal(model, STR("bert"))) {
+        t->kind = KIND_WORDPIECE;
+        TRY(open_wordpiece(t, arena, w, err));
+    } else {
+        return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", expected llama, "
+                       "gpt2 or bert", (int)pi_min_size(model.n, 60), model.at);
+    }
+    TRY(read_affixes(t, w, err));
+    TRY(pi_special_open(&t->always, arena, &t->vocab, 1u << TOKEN_USER, err));
+    TRY(pi_special_open(&t->parsed, arena, &t->vocab,
+                        1u << TOKEN_USER | 1u << TOKEN_CONTROL | 1u << TOKEN_UNKNOWN, err));
+    TRY(find_ends(t, arena, err));
+    *out = t;
+    return PITH_OK;
+}
+
+int32_t pi_tokenizer_size(const struct tokenizer *t) { return t->vocab.n; }
+
+void pi_id_list_free(struct id_list *list)
+{
+    pi_free(&list->allocator, list->ids, list->capacity * sizeof *list->ids);
+    *list = (struct id_list){ .allocator = list->allocator };
+}
+
+int pi_id_list_push(struct id_list *list, int32_t id, pith_error *err)
+{
+    if (list->n == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 256, bytes;
+        int32_t *ids = NULL;
+
+        if (pi_mul_size(capacity, sizeof *ids, &bytes))
+            ids = pi_alloc(&list->allocator, bytes);
+        if (!ids)
+            return pi_no_memory(err, "token ids", capacity * sizeof *ids);
+        if (list->n)
+            memcpy(ids, list->ids, list->n * sizeof *ids);
+        pi_free(&list->allocator, list->ids, list->capacity * sizeof *ids);
+        list->ids = ids;
+        list->capacity = capacity;
+    }
+    list->ids[list->n++] = id;
+    return PITH_OK;
+}
+
+/* Text at the start or between special tokens. */
+static int tokenize_plain(const struct tokenizer *t, struct bpe_scratch *scratch, struct str text,
+                          struct id_list *out, pith_error *err)
+{
+    struct split_walk walk;
+    struct str word;
+
+    if (t->kind == KIND_SENTENCE)
+        return pi_bpe_text(&t->bpe, scratch, text, t->space_prefix, out, err);
+    if (t->kind == KIND_WORDPIECE)
+        return pi_wordpiece_text(&t->wordpiece, text, out, err);
+    walk = pi_split_start(t->split, text);
+    while (pi_split_next(&walk, &word))
+        TRY(pi_bpe_word(&t->bpe, scratch, word, out, err));
+    return PITH_OK;
+}
+
+static int tokenize_text(const struct tokenizer *t, struct bpe_scratch *scratch, struct str text,
+                         int flags, struct id_list *out, pith_error *err)
+{
+    const struct special_set *set = flags & TOKENIZE_PARSE_SPECIAL ? &t->parsed : &t->always;
+    bool add = flags & TOKENIZE_ADD_SPECIAL;
+
+    if (add && t->before >= 0)
+        TRY(pi_id_list_push(out, t->before, err));
+    while (text.n) {
+        size_t at = text.n;
+        int32_t id = pi_special_find(set, &t->vocab, text, &at);
+
+        if (at)
+            TRY(tokenize_plain(t, scratch, (struct str){ text.at, at }, out, err));
+        if (id < 0)
+            break;
+        TRY(pi_id_list_push(out, id, err));
+        at += t->vocab.pieces[id].n;
+        text = (struct str){ text.at + at, text.n - at };
+    }
+    return add && t->after >= 0 ? pi_id_list_push(out, t->after, err) : PITH_OK;
+}
+
+int pi_tokenize(const struct tokenizer *t, struct str text, int flags, struct id_list *out,
+                pith_error *err)
+{
+    struct bpe_scratch scratch = { .allocator = &out->allocator };
+    size_t before = out->n;
+    int status = tokenize_text(t, &scratch, text, flags, out, err);
+
+    pi_bpe_free(&scratch);
+    if (status != PITH_OK)
+        out->n = before;
+    return status;
+}
+
+struct str pi_token_text(const struct tokenizer *t, int32_t id, bool special)
+{
+    const struct vocab *v = &t->vocab;
+
+    if (id < 0 || id >= v->n || (!special && pi_token_is_control(t, id)))
+        return STR("");
+    return (struct str){ v->text + v->text_at[id], v->text_at[id + 1] - v->text_at[id] };
+}
+
+struct str pi_token_piece(const struct tokenizer *t, int32_t id)
+{
+    return id < 0 || id >= t->vocab.n ? STR("") : t->vocab.pieces[id];
+}
+
+int32_t pi_token_find(const struct tokenizer *t, struct str piece)
+{
+    return pi_vocab_find(&t->vocab, piece);
+}
+
+bool pi_tokenizer_strips_space(const struct tokenizer *t)
+{
+    return t->space_prefix || t->kind == KIND_WORDPIECE;
+}
+
+int32_t pi_token_bos(const struct tokenizer *t)
+{
+    return t->kind == KIND_WORDPIECE ? t->before : t->vocab.bos;
+}
+
+int32_t pi_token_eos(const struct tokenizer *t) { return t->vocab.eos; }
+
+bool pi_token_ends(const struct tokenizer *t, int32_t id)
+{
+    return id >= 0 && id < t->vocab.n && (t->ends[id / 8] >> id % 8 & 1);
+}
+
+bool pi_token_is_control(const struct tokenizer *t, int32_t id)
+{
+    return id >= 0 && id < t->vocab.n &&
+           (t->vocab.types[id] == TOKEN_CONTROL || t->vocab.types[id] == TOKEN_UNKNOWN);
+}

@@ -1,0 +1,36 @@
+/* unicode.h - what tokenizers ask of a code point: its class, its lowercase, its parts.
+ *
+ * From Unicode 15.1; the table is made by tests/golden/unicode.py. Code points beyond U+10FFFF
+ * and those that pi_utf8_next marks with PI_BAD_UTF8 count as symbols (So), like U+FFFD.
+ */
+#ifndef PI_UNICODE_H
+#define PI_UNICODE_H
+
+#include "base/base.h"
+
+/* General categories as bits, in the table's order, so that a set of them is one number. */
+enum unicode_bit {
+    UNI_LU, UNI_LL, UNI_LT, UNI_LM, UNI_LO, UNI_MN, UNI_MC, UNI_ME, UNI_ND, UNI_NL, UNI_NO,
+    UNI_PC, UNI_PD, UNI_PS, UNI_PE, UNI_PI, UNI_PF, UNI_PO, UNI_SM, UNI_SC, UNI_SK, UNI_SO,
+    UNI_ZS, UNI_ZL, UNI_ZP, UNI_CC, UNI_CF, UNI_CS, UNI_CO, UNI_CN,
+    UNI_WHITE /* not a category: the property White_Space, the \s of regular expressions */
+};
+
+#define UNI(bit) ((uint32_t)1 << (bit))
+#define UNI_LETTER ((uint32_t)0x1f << UNI_LU)
+#define UNI_MARK ((uint32_t)0x7 << UNI_MN)
+#define UNI_NUMBER ((uint32_t)0x7 << UNI_ND)
+#define UNI_PUNCTUATION ((uint32_t)0x7f << UNI_PC)
+#define UNI_SYMBOL ((uint32_t)0xf << UNI_SM)
+#define UNI_SPACE UNI(UNI_WHITE)
+
+/* UNI(category), and UNI_SPACE if the code point is white space. */
+uint32_t pi_unicode_class(uint32_t code);
+
+/* Simple lowercase; the code point itself where there is none. */
+uint32_t pi_unicode_lower(uint32_t code);
+
+/* The canonical decomposition (NFD of one code point, marks not reordered): 1 to 4 code points. */
+int pi_unicode_decompose(uint32_t code, uint32_t out[4]);
+
+#endif

@@ -1,0 +1,288 @@
+/* golden.c - real and tiny models against numbers of independent implementations: logits in every
+ * tier, greedy continuations, prompts read in pieces, any number of threads.
+ *
+ * tests/golden/make_models.py made the tiny ones, with transformers.
+ */
+#include "golden.h"
+#include "pith.h"
+
+static const int tiers[] = { 0, 1, 255 }; /* plain C, AVX2, all there is */
+
+struct subject {
+    pith_model *model;
+    pith_session *session;
+    int64_t vocabulary;
+};
+
+static bool open_with(struct subject *s, const char *path, int tier, const char *precision,
+                      int threads)
+{
+    pith_options *o;
+    pith_error e = { 0 };
+
+    memset(s, 0, sizeof *s);
+    pith_options_create(&o, NULL);
+    pith_options_set_i64(o, PITH_OPT_TIERS, tier, NULL);
+    pith_options_set_str(o, PITH_OPT_PRECISION, precision, -1, NULL);
+    pith_options_set_i64(o, PITH_OPT_THREADS, threads, NULL);
+    if (pith_model_open(&s->model, path, -1, o, &e) == PITH_OK)
+        pith_session_open(&s->session, s->model, o, &e);
+    pith_options_release(o);
+    if (!s->session)
+        CHECK_FAIL("%s: %s", path, e.text);
+    else
+        s->vocabulary = pith_model_number(s->model, PITH_MODEL_VOCABULARY);
+    return s->session != NULL;
+}
+
+static void close_all(struct subject *s)
+{
+    pith_session_release(s->session);
+    pith_model_release(s->model);
+}
+
+static void feed(struct subject *s, const int32_t *ids, int64_t n, int64_t chunk)
+{
+    pith_error e = { 0 };
+
+    for (int64_t i = 0; i < n; i += chunk)
+        if (pith_session_feed(s->session, ids + i, n - i < chunk ? n - i : chunk, &e))
+            CHECK_FAIL("%s", e.text);
+}
+
+static const float *logits_of(struct subject *s)
+{
+    const float *logits = NULL;
+
+    CHECK_INT(pith_session_logits(s->session, &logits, NULL), PITH_OK);
+    return logits;
+}
+
+/* The largest difference, as a share of the largest expected logit. */
+static double difference(const float *logits, const double *expected, int64_t n)
+{
+    double worst = 0, largest = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        double d = fabs((double)logits[i] - expected[i]);
+
+        worst = d > worst || d != d ? d : worst;
+        largest = fmax(largest, fabs(expected[i]));
+    }
+    return worst / largest;
+}
+
+static void check_case(struct subject *s, const char *json, double bound)
+{
+    int64_t n, n_logits, n_greedy;
+    int32_t *ids = golden_ids(golden_key(json, strstr(json, "\"prompt_ids\"") ? "prompt_ids"
+                                                                              : "ids"), &n);
+    double *expected = golden_array(golden_key(json, strstr(json, "\"last_logits\"")
+                                                         ? "last_logits" : "logits"), &n_logits);
+    int32_t *greedy = golden_ids(golden_key(json, "greedy_ids"), &n_greedy);
+    int64_t chunks[] = { 1, 7, 64, n };
+
+    CHECK_INT(n_logits, s->vocabulary);
+    CHECK(n > 0 && n_greedy > 0);
+    for (int c = 0; c < 4 && n_logits == s->vocabulary; c++) {
+        pith_session_rewind(s->session, 0, NULL);
+        feed(s, ids, n, chunks[c]);
+        CHECK_NEAR(difference(logits_of(s), expected, n_logits), 0, bound);
+    }
+    for (int64_t i = 0; i < n_greedy; i++) {
+        const float *logits = logits_of(s);
+        int32_t best = 0;
+
+        for (int32_t t = 1; t < s->vocabulary; t++)
+            best = logits[t] > logits[best] ? t : best;
+        if (best != greedy[i]) {
+            CHECK_FAIL("greedy token %" PRId64 " is %d, expected %d", i, best, greedy[i]);
+            break;
+        }
+        feed(s, &best, 1, 1);
+    }
+    free(ids);
+    free(expected);
+    free(greedy);
+}
+
+/* All cases of a golden file, in every tier. */
+static void check_model(const char *path, const char *golden, const char *precision,
+                        double bound)
+{
+    size_t size;
+    char *json = (char *)check_read(golden, &size);
+
+    if (!json) {
+        CHECK_FAIL("%s is missing", golden);
+        return;
+    }
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        struct subject s;
+        const char *at = golden_key(json, "cases");
+
+        if (!open_with(&s, path, tiers[i], precision, 2)) {
+            close_all(&s);
+            continue;
+        }
+        while ((at = strchr(at, '{'))) {
+            check_case(&s, at, bound);
+            at = golden_key(at, "greedy_ids");
+            at = strchr(at, '}');
+        }
+        close_all(&s);
+    }
+    free(json);
+}
+
+static void stories(void)
+{
+    if (access(SHARED "/data/models/stories260K.gguf", R_OK) != 0)
+        SKIP("shared/data is absent");
+    check_model(SHARED "/data/models/stories260K.gguf",
+                SHARED "/data/models/stories260K.golden.json", "auto", 1e-4);
+}
+
+/* float32 throughout, whatever the weights are stored as. */
+#define TINY(test, file)                                                              \
+    static void test(void)                                                            \
+    {                                                                                 \
+        check_model("tests/golden/" file ".gguf", "tests/golden/" file ".json", "exact", 1e-4); \
+    }
+TINY(llama, "llama")
+TINY(gpt2, "gpt2")
+TINY(qwen2, "qwen2")
+TINY(qwen3, "qwen3")
+TINY(llama_rope_llama3, "llama-rope-llama3")
+TINY(llama_linear, "llama-linear")
+TINY(llama_yarn, "llama-yarn")
+TINY(llama_untied, "llama-untied")
+TINY(llama_f16, "llama-f16")
+TINY(llama_bf16, "llama-bf16")
+TINY(llama_q8_0, "llama-q8_0")
+TINY(llama_q4_0, "llama-q4_0")
+TINY(llama_q4_k, "llama-q4_k")
+TINY(llama_q6_k, "llama-q6_k")
+
+/* Quantised activations move the logits by about a hundredth. */
+#define FAST(test, file)                                                              \
+    static void test(void)                                                            \
+    {                                                                                 \
+        struct subject exact, fast;                                                   \
+        compare_precisions(&exact, &fast, "tests/golden/" file ".gguf");              \
+    }
+
+static void compare_precisions(struct subject *exact, struct subject *fast, const char *path)
+{
+    int32_t ids[24];
+
+    for (int i = 0; i < 24; i++)
+        ids[i] = 3 + i * 7 % 90;
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        double *expected;
+
+        if (open_with(exact, path, 0, "exact", 1) && open_with(fast, path, tiers[i], "fast", 2)) {
+            expected = malloc((size_t)exact->vocabulary * sizeof *expected);
+            feed(exact, ids, 24, 24);
+            for (int64_t j = 0; j < exact->vocabulary; j++)
+                expected[j] = (double)logits_of(exact)[j];
+            feed(fast, ids, 23, 23);
+            feed(fast, ids + 23, 1, 1);
+            CHECK_NEAR(difference(logits_of(fast), expected, exact->vocabulary), 0, 0.05);
+            free(expected);
+        }
+        close_all(exact);
+        close_all(fast);
+    }
+}
+FAST(fast_q8_0, "llama-q8_0")
+FAST(fast_q4_0, "llama-q4_0")
+FAST(fast_q4_k, "llama-q4_k")
+FAST(fast_q6_k, "llama-q6_k")
+FAST(fast_f16, "llama-f16")
+
+/* The same bits for 1, 2, 3 and 8 threads, in every tier and precision, prompt and decode. */
+static void threads(void)
+{
+    static const char *const files[] = { "tests/golden/llama.gguf", "tests/golden/llama-q4_k.gguf",
+                                         "tests/golden/llama-q8_0.gguf",
+                                         "tests/golden/gpt2.gguf" };
+    static const int counts[] = { 1, 2, 3, 8 };
+    int32_t ids[40];
+
+    for (int i = 0; i < 40; i++)
+        ids[i] = 3 + i * 11 % 90;
+    for (size_t f = 0; f < 4; f++)
+        for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+            float *first = NULL;
+
+            for (int c = 0; c < 4; c++) {
+                struct subject s;
+                size_t bytes;
+
+                if (open_with(&s, files[f], tiers[i], "auto", counts[c])) {
+                    bytes = (size_t)s.vocabulary * sizeof *first;
+                    feed(&s, ids, 39, 39);
+                    feed(&s, ids + 39, 1, 1);
+                    if (!first)
+                        first = memcpy(malloc(bytes), logits_of(&s), bytes);
+                    CHECK_INT(memcmp(first, logits_of(&s), bytes), 0);
+                }
+                close_all(&s);
+            }
+            free(first);
+        }
+}
+
+/* In plain C a prompt read in pieces gives the same bits as one read whole. */
+static void chunks(void)
+{
+    static const int64_t sizes[] = { 40, 1, 7, 64 };
+    int32_t ids[40];
+    float *first = NULL;
+
+    for (int i = 0; i < 40; i++)
+        ids[i] = 3 + i * 13 % 90;
+    for (int c = 0; c < 4; c++) {
+        struct subject s;
+
+        if (open_with(&s, "tests/golden/llama-q4_0.gguf", 0, "auto", 2)) {
+            size_t bytes = (size_t)s.vocabulary * sizeof *first;
+
+            feed(&s, ids, 40, sizes[c]);
+            if (!first)
+                first = memcpy(malloc(bytes), logits_of(&s), bytes);
+            CHECK_INT(memcmp(first, logits_of(&s), bytes), 0);
+        }
+        close_all(&s);
+    }
+    free(first);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK_START(argc, argv);
+    RUN(stories);
+    RUN(llama);
+    RUN(gpt2);
+    RUN(qwen2);
+    RUN(qwen3);
+    RUN(llama_rope_llama3);
+    RUN(llama_linear);
+    RUN(llama_yarn);
+    RUN(llama_untied);
+    RUN(llama_f16);
+    RUN(llama_bf16);
+    RUN(llama_q8_0);
+    RUN(llama_q4_0);
+    RUN(llama_q4_k);
+    RUN(llama_q6_k);
+    RUN(fast_q8_0);
+    RUN(fast_q4_0);
+    RUN(fast_q4_k);
+    RUN(fast_q6_k);
+    RUN(fast_f16);
+    RUN(threads);
+    RUN(chunks);
+    return CHECK_END();
+}
