@@ -24,6 +24,15 @@ SAN     ?=
 CFLAGS  := -std=c11 $(OPT) -g -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
            -D_GNU_SOURCE -DPITH_BUILD -Iinclude -Ilib $(WARN) $(WERROR) $(SAN)
 LDLIBS  := -lm -pthread
+SHAREDFLAGS = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/api/pith.map \
+              -Wl,-z,relro,-z,now -Wl,-z,noexecstack
+
+# Recipes print a short line; `make V=1` prints the commands.
+ifdef V
+QUIET = $(1)
+else
+QUIET = @echo '  $(firstword $(1)) $@' && $(1)
+endif
 
 # What each kernel folder may use; nothing else is ever compiled with these.
 ISA_scalar :=
@@ -37,7 +46,11 @@ endif
 
 SOURCES := $(foreach f,$(FLOORS),$(sort $(wildcard lib/$(f)/*.c)) \
              $(if $(filter kernel,$(f)),$(foreach i,$(ISAS),$(sort $(wildcard lib/kernel/$(i)/*.c)))))
+ifdef ONE
+OBJECTS := $(BUILD)/pith.o
+else
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+endif
 TESTS   := $(foreach f,$(filter-out kernel,$(FLOORS)),$(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/$(f)/*.c))))
 KERNEL_TEST := $(BUILD)/tests/kernel/kernel
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/cli.c,$(wildcard examples/*.c)))
@@ -51,29 +64,123 @@ all: $(BUILD)/libpith.a $(BUILD)/libpith.so $(BUILD)/pith ## the library, static
 
 $(BUILD)/lib/%.o: lib/%.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(ISA_$(notdir $(patsubst %/,%,$(dir $<)))) -MMD -MP -c $< -o $@
+	$(call QUIET,$(CC) $(CFLAGS) $(ISA_$(notdir $(patsubst %/,%,$(dir $<)))) -MMD -MP -c $< -o $@)
+
+$(BUILD)/pith.o: $(BUILD)/pith.c
+	$(call QUIET,$(CC) $(CFLAGS) -I$(BUILD) -Wno-missing-field-initializers -c $< -o $@)
 
 $(BUILD)/libpith.a: $(OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call QUIET,$(AR) rcs $@ $^)
 
 $(BUILD)/libpith.so: $(OBJECTS) lib/api/pith.map
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/api/pith.map -Wl,-z,relro,-z,now \
-	      -Wl,-z,noexecstack $(SAN) $(OBJECTS) -o $@ $(LDLIBS)
+	$(call QUIET,$(CC) $(SHAREDFLAGS) $(SAN) $(OBJECTS) -o $@ $(LDLIBS))
 
 $(BUILD)/pith: examples/cli.c $(BUILD)/libpith.a
-	$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS)
+	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libpith.a
 	@mkdir -p $(@D)
-	$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS)
+	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 $(TESTS): $(BUILD)/%: %.c tests/check.h $(BUILD)/libpith.a
 	@mkdir -p $(@D)
-	$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS)
+	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 $(KERNEL_TEST): $(wildcard tests/kernel/*.c tests/kernel/*.h) tests/check.h $(BUILD)/libpith.a
 	@mkdir -p $(@D)
-	$(CC) $(TESTFLAGS) $(filter tests/kernel/%.c,$^) $(BUILD)/libpith.a -o $@ $(LDLIBS)
+	$(call QUIET,$(CC) $(TESTFLAGS) $(filter tests/kernel/%.c,$^) $(BUILD)/libpith.a -o $@ $(LDLIBS))
+
+
+$(BUILD)/tests/api/hpp: tests/api/hpp.cpp include/pith.hpp include/pith.h $(BUILD)/libpith.a
+	@mkdir -p $(@D)
+	$(call QUIET,$(CXX) -std=c++17 $(OPT) -g -Iinclude -Itests $(WARNCXX) $(WERROR) $(SAN) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
+
+run: $(BUILD)/pith ## see a real model write and classify
+	@echo '$$ pith generate $(MODEL) -p "Once upon a time" --echo -n 120 --temp 0.7 --seed 1'
+	@$(BUILD)/pith generate $(MODEL) -p "Once upon a time" --echo -n 120 --temp 0.7 --seed 1
+	@echo
+	@echo '$$ pith classify $(MODEL) --labels positive,negative ...'
+	@$(BUILD)/pith classify $(MODEL) --labels positive,negative \
+	    "A wonderful film, I enjoyed every minute." "The food was cold and the service rude." \
+	    "Works great, highly recommended!" "It broke after two days, total waste of money."
+	@echo
+	@echo '$$ pith classify $(MODEL) --labels spam,ham ...'
+	@$(BUILD)/pith classify $(MODEL) --labels spam,ham \
+	    "URGENT! You have won a free cruise, call now to claim your prize" \
+	    "Ok, see you at seven then, I will bring the bread"
+
+test: all $(TESTS) $(KERNEL_TEST) $(BUILD)/tests/api/hpp ## all tests, lowest floor first
+	@BUILD=$(BUILD) SHARED=$(SHARED) CC="$(CC)" CXX="$(CXX)" PYTHON="$(PYTHON)" sh tests/run.sh \
+	    $(filter $(BUILD)/tests/base/% $(BUILD)/tests/file/%,$(TESTS)) $(KERNEL_TEST) \
+	    $(filter-out $(BUILD)/tests/base/% $(BUILD)/tests/file/%,$(TESTS)) $(BUILD)/tests/api/hpp
+
+check: $(KERNEL_TEST) ## every kernel of every tier against plain C
+	$(KERNEL_TEST)
+
+bench: $(BUILD)/pith $(KERNEL_TEST) $(BUILD)/tests/bench/model ## speed of kernels and models, as shares of this machine's ceilings
+	$(KERNEL_TEST) --bench
+	sh tests/bench/bench.sh $(BUILD)
+
+$(BUILD)/tests/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call QUIET,$(CC) $(TESTFLAGS) $< -o $@ $(LDLIBS))
+
+asan: ## the tests under AddressSanitizer and LeakSanitizer
+	$(MAKE) BUILD=build/asan OPT=-O1 SAN="-fsanitize=address -fno-omit-frame-pointer" test
+
+ubsan: ## the tests under UndefinedBehaviorSanitizer
+	$(MAKE) BUILD=build/ubsan OPT=-O1 SAN="-fsanitize=undefined -fno-sanitize-recover=all" test
+
+tsan: ## the tests under ThreadSanitizer
+	$(MAKE) BUILD=build/tsan OPT=-O1 SAN="-fsanitize=thread" test
+
+lint: ## the laws of the house: floors, names, lengths, banned calls
+	@CC="$(CC)" sh tests/lint.sh "$(FLOORS)"
+
+format: ## clang-format for all but tables
+	clang-format -i $(filter-out lib/arch/%,$(filter %.c,$(SOURCES))) $(filter-out lib/graph/recipe.h,$(wildcard lib/*/*.h)) $(wildcard examples/*.c)
+
+one: $(BUILD)/one/pith.c ## the whole library as one source file, and its tests
+	$(MAKE) BUILD=$(BUILD)/one ONE=1 test
+
+$(BUILD)/one/pith.c: $(SOURCES) $(wildcard lib/*/*.h lib/*/*/*.h lib/graph/ops.def) include/pith.h tests/amalgam.awk
+	@mkdir -p $(@D)
+	awk -f tests/amalgam.awk $(SOURCES) > $@
+	cp include/pith.h include/pith.hpp $(@D)/
+
+examples: $(EXAMPLES) $(BUILD)/pith ## the small programs of examples/
+
+bindings: $(BUILD)/libpith.so ## tests of the language bindings
+	cd bindings/python && PITH_LIBRARY=$(CURDIR)/$(BUILD)/libpith.so $(PYTHON) -m unittest -q
+
+install: all ## into $(DESTDIR)$(PREFIX), with pkg-config and CMake files
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/pith
+	install -m 755 $(BUILD)/pith $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 include/pith.h include/pith.hpp $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libpith.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libpith.so $(DESTDIR)$(PREFIX)/lib/libpith.so.$(VERSION)
+	ln -sf libpith.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libpith.so
+	printf 'prefix=%s\nName: pith\nDescription: embeddable inference of pre-trained models\nVersion: %s\nLibs: -L$${prefix}/lib -lpith\nLibs.private: -lm -pthread\nCflags: -I$${prefix}/include\n' \
+	    '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/pith.pc
+	printf 'add_library(pith::pith SHARED IMPORTED)\nget_filename_component(_pith "$${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)\nset_target_properties(pith::pith PROPERTIES IMPORTED_LOCATION "$${_pith}/lib/libpith.so" INTERFACE_INCLUDE_DIRECTORIES "$${_pith}/include")\n' \
+	    > $(DESTDIR)$(PREFIX)/lib/cmake/pith/pith-config.cmake
+
+explain: $(BUILD)/pith ## print the program of a model: make explain M=file
+	@$(BUILD)/pith explain $(M)
+
+WALK := examples/generate.c include/pith.h lib/api/pith.c lib/model/model.c lib/file/gguf.c \
+        lib/arch/llama.c lib/graph/ops.def lib/graph/recipe.h lib/graph/link.c lib/graph/run.c \
+        lib/graph/op_linear.c lib/kernel/kernel.h lib/kernel/scalar/dot.c lib/session/session.c \
+        lib/session/sample.c lib/task/generate.c tests/kernel/dot.c
+walk: ## the files to read in an afternoon, and their length
+	@wc -l $(WALK)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+clean: ## remove what was built
+	rm -rf build
 
 -include $(OBJECTS:.o=.d)

@@ -132,7 +132,8 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
     X(PITH_OPT_SPECIAL,         26, "special",           I64, CALL,    0, 1,       0,              \
       "1: text that spells a control token in a prompt becomes that token")                        \
     X(PITH_OPT_TEMPLATE,        32, "template",          STR, CALL,    0, 0,       0,              \
-      "classify: prompt with {text} and, at its end, {label}; default \"Text: {text}\\nLabel: {label}\"") \
+      "classify: prompt with {text} and, at its end, {label}; "                                    \
+      "default \"Text: {text}\\nLabel: {label}\"")                                                \
     X(PITH_OPT_EXAMPLE_TEXT,    33, "example_text",      STR, CALL,    0, 0,       0,              \
       "classify: text of an example shown before the question; set again to add another")          \
     X(PITH_OPT_EXAMPLE_LABEL,   34, "example_label",     STR, CALL,    0, 0,       0,              \
@@ -269,8 +270,8 @@ PITH_API int32_t pith_tokenize(const pith_model *model, const char *text, int64_
                                int32_t flags, int32_t *ids, int64_t capacity, int64_t *count,
                                pith_error *err);
 
-/* The text of ids, likewise in bytes (no NUL is added). Control tokens give nothing unless flags has
- * PITH_TOKENIZE_SPECIAL. PITH_E_ARGUMENT names an id outside the vocabulary. */
+/* The text of ids, likewise in bytes (no NUL is added). Control tokens give nothing unless flags
+ * has PITH_TOKENIZE_SPECIAL. PITH_E_ARGUMENT names an id outside the vocabulary. */
 PITH_API int32_t pith_detokenize(const pith_model *model, const int32_t *ids, int64_t count,
                                  int32_t flags, char *text, int64_t capacity, int64_t *length,
                                  pith_error *err);

@@ -33,8 +33,8 @@
     } while (0)
 
 /* Records a failure and returns its code: `return pi_fail(err, PITH_E_FORMAT, "...", ...)`.
- * The first failure wins; err may be NULL. This is the only place that formats text, and it
- * does so without the locale: integers, strings and %g only through pi_number(). */
+ * Whatever err held is overwritten; err may be NULL. This is the only place that formats text,
+ * and it does so without the locale: integers and strings; %g only through pi_number(). */
 int pi_fail(pith_error *err, int code, const char *format, ...) PI_FORMAT(3, 4);
 
 static inline size_t pi_min_size(size_t a, size_t b) { return a < b ? a : b; }

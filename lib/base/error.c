@@ -1,18 +1,30 @@
 /* error.c - the one place that formats text for people.
  */
-#include "base.h"
+#include "str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Names come from files and callers, and a long text is cut: what is no UTF-8 becomes '?'. */
+static void make_utf8(char *at)
+{
+    const char *end = at + strlen(at);
+    int length;
+
+    for (; at < end; at += length)
+        if (pi_utf8_next(at, end, &length) & PI_BAD_UTF8)
+            *at = '?';
+}
+
 int pi_fail(pith_error *err, int code, const char *format, ...)
 {
-    if (err && err->code == PITH_OK) {
+    if (err) {
         va_list args;
 
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
+        make_utf8(err->text);
         err->code = code;
     }
     return code;

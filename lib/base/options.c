@@ -36,7 +36,7 @@ struct pith_options {
 
 static const struct allocator plain_allocator;
 
-static int row_of(int32_t key)
+static int row_of(int key)
 {
     int i = 0;
 
@@ -205,11 +205,10 @@ int32_t pith_option_info(int32_t i, int32_t *key, const char **name, int32_t *ty
                          int32_t *scope, double *min, double *max, double *def,
                          const char **text, pith_error *err)
 {
-    const struct option_row *row;
+    static const struct option_row none;
+    bool found = i >= 0 && i < OPTION_ROWS;
+    const struct option_row *row = found ? &option_rows[i] : &none;
 
-    if (i < 0 || i >= OPTION_ROWS)
-        return pi_fail(err, PITH_E_ARGUMENT, "option %d of %d", i, (int)OPTION_ROWS);
-    row = &option_rows[i];
     if (key)
         *key = row->key;
     if (name)
@@ -226,7 +225,8 @@ int32_t pith_option_info(int32_t i, int32_t *key, const char **name, int32_t *ty
         *def = row->def;
     if (text)
         *text = row->text;
-    return PITH_OK;
+    return found ? PITH_OK
+                 : pi_fail(err, PITH_E_ARGUMENT, "option %d of %d", i, (int)OPTION_ROWS);
 }
 
 struct allocator pi_options_allocator(const pith_options *o)
@@ -236,14 +236,14 @@ struct allocator pi_options_allocator(const pith_options *o)
 
 int64_t pi_option_i64(const pith_options *o, enum pith_option key)
 {
-    int i = row_of(key);
+    int i = row_of((int)key);
 
     return o && o->is_set[i] ? o->integers[i] : (int64_t)option_rows[i].def;
 }
 
 double pi_option_f64(const pith_options *o, enum pith_option key)
 {
-    int i = row_of(key);
+    int i = row_of((int)key);
 
     return o && o->is_set[i] ? o->numbers[i] : option_rows[i].def;
 }

@@ -5,6 +5,8 @@
  */
 #include "thread.h"
 
+#include "cpu.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,8 +14,9 @@
 #include <unistd.h>
 
 /* Turns of the wait loop before a worker yields its processor, and yields before it parks. One
- * turn takes some 20-40 ns, so spinning ends after about 50 us. */
-enum { SPINS = 2000, YIELDS = 200 };
+ * turn takes some 20-40 ns, so spinning ends after about 50 us; with more workers than
+ * processors, whoever is waited for needs the processor at once. */
+enum { SPINS = 2000, SPINS_CROWDED = 16, YIELDS = 200 };
 
 struct worker {
     _Alignas(PI_CACHE_LINE) atomic_uint epoch; /* barriers reached */
@@ -27,6 +30,7 @@ struct pool {
     struct allocator allocator;
     size_t size;
     int threads, started; /* wanted; running, the caller included */
+    unsigned spins;
     bool tried;
     pid_t owner;          /* a forked child has none of the threads */
     region_fn *region;
@@ -48,12 +52,12 @@ static void relax(void)
 }
 
 /* Waits until *counter has reached `target`, modulo wrap-around. */
-static void await(const atomic_uint *counter, unsigned target)
+static void await(const struct pool *pool, const atomic_uint *counter, unsigned target)
 {
     for (unsigned turn = 0;; turn++) {
         if ((int)(atomic_load_explicit(counter, memory_order_acquire) - target) >= 0)
             return;
-        if (turn < SPINS)
+        if (turn < pool->spins)
             relax();
         else
             sched_yield();
@@ -63,11 +67,11 @@ static void await(const atomic_uint *counter, unsigned target)
 /* Waits for a run beyond `seen`, or the end; parks when none comes soon. */
 static void await_job(struct pool *pool, unsigned seen)
 {
-    for (unsigned turn = 0; turn < SPINS + YIELDS; turn++) {
+    for (unsigned turn = 0; turn < pool->spins + YIELDS; turn++) {
         if (atomic_load_explicit(&pool->job, memory_order_acquire) != seen ||
             atomic_load_explicit(&pool->quit, memory_order_acquire))
             return;
-        if (turn < SPINS)
+        if (turn < pool->spins)
             relax();
         else
             sched_yield();
@@ -106,6 +110,7 @@ int pi_pool_open(struct pool **out, int threads, const struct allocator *a, pith
     pool->size = size;
     pool->threads = threads;
     pool->started = 1;
+    pool->spins = threads > pi_cpu_count() ? SPINS_CROWDED : SPINS;
     pool->owner = getpid();
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
@@ -156,7 +161,7 @@ void pi_pool_run(struct pool *pool, region_fn *region, void *arg)
     pthread_mutex_unlock(&pool->lock);
     region(arg, 0, pool->started);
     for (int i = 1; i < pool->started; i++)
-        await(&pool->workers[i].job, job);
+        await(pool, &pool->workers[i].job, job);
 }
 
 void pi_pool_barrier(struct pool *pool, int part, int parts)
@@ -169,7 +174,7 @@ void pi_pool_barrier(struct pool *pool, int part, int parts)
     atomic_store_explicit(&pool->workers[part].epoch, target, memory_order_release);
     for (int i = 0; i < parts; i++)
         if (i != part)
-            await(&pool->workers[i].epoch, target);
+            await(pool, &pool->workers[i].epoch, target);
 }
 
 void pi_pool_close(struct pool *pool)

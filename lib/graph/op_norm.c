@@ -1,6 +1,7 @@
 /* op_norm.c - NORM: each group of a row normalised, then scaled by a weight (and shifted).
  *
- * The group's length is the weight's: the whole row, or each head where the weight is one head wide.
+ * The group's length is the weight's: the whole row, or each head where the weight is one head
+ * wide.
  */
 #include "graph.h"
 

@@ -1,7 +1,8 @@
 /* sample.c - logits -> token: penalty, top-k, top-p, min-p, temperature, draw, in this order.
  *
  * The most likely candidates are taken from a heap, so that only as many are sorted as top-k and
- * top-p look at. Ties go to the lower id: the choice depends on nothing but logits, options and seed.
+ * top-p look at. Ties go to the lower id: the choice depends on nothing but logits, options and
+ * seed.
  *
  * Before: session.c. Next: task/generate.c.
  */
@@ -69,8 +70,9 @@ static double weight_of(struct candidate c, float best, double temperature)
 }
 
 /* Sorts the best candidates to the end of the array, best last, until there are `most` of them or
- * they reach the share top_p of `total`; returns how many. */
-static int64_t take_best(struct sampler *s, int64_t n, int64_t most, float best, double total)
+ * their weights reach `limit`; returns how many. */
+static int64_t take_best(const struct sampler *s, int64_t n, int64_t most, float best,
+                         double limit)
 {
     struct candidate *c = s->candidates;
     double sum = 0;
@@ -78,7 +80,7 @@ static int64_t take_best(struct sampler *s, int64_t n, int64_t most, float best,
 
     for (int64_t i = n / 2; i-- > 0;)
         sift(c, i, n);
-    while (taken < most && (taken == 0 || sum < s->top_p * total)) {
+    while (taken < most && (taken == 0 || sum < limit)) {
         struct candidate top = c[0];
 
         taken++;
@@ -90,35 +92,27 @@ static int64_t take_best(struct sampler *s, int64_t n, int64_t most, float best,
     return taken;
 }
 
-/* Narrows candidates[*first..n) by top-k and top-p. */
-static void narrow(struct sampler *s, int64_t n, float best, int64_t *first)
+/* Narrows the candidates by top-k, then by top-p, a share of what top-k leaves: afterwards
+ * candidates[first..n) are left. Returns first. */
+static int64_t narrow(const struct sampler *s, int64_t n, float best)
 {
-    int64_t most = s->top_k > 0 ? pi_min(s->top_k, n) : n;
-    double total = 0, top_p = s->top_p;
+    int64_t most = s->top_k > 0 ? pi_min(s->top_k, n) : n, first = 0;
+    double total = 0, sum = 0;
 
-    *first = 0;
-    if (most == n && s->top_p >= 1)
-        return;
-    if (most < n) {
-        /* top-p is a share of what top-k leaves: sort those first. */
-        s->top_p = 2;
-        *first = n - take_best(s, n, most, best, 1);
-        s->top_p = top_p;
-    }
+    if (most < n)
+        first = n - take_best(s, n, most, best, INFINITY);
     if (s->top_p >= 1)
-        return;
-    for (int64_t i = *first; i < n; i++)
+        return first;
+    for (int64_t i = first; i < n; i++)
         total += weight_of(s->candidates[i], best, 1);
-    if (*first == 0) {
-        *first = n - take_best(s, n, n, best, total);
-        return;
+    if (most == n)
+        return n - take_best(s, n, n, best, s->top_p * total);
+    for (int64_t i = n; i-- > first;) {
+        sum += weight_of(s->candidates[i], best, 1);
+        if (sum >= s->top_p * total)
+            return i;
     }
-    for (int64_t i = n - 1, begin = *first; i >= begin; i--) {
-        *first = i;
-        top_p -= weight_of(s->candidates[i], best, 1) / total;
-        if (top_p <= 0)
-            return;
-    }
+    return first;
 }
 
 static int32_t draw(struct sampler *s, int64_t first, int64_t n, float best)
@@ -148,7 +142,6 @@ int pi_sample(struct sampler *s, const float *logits, int64_t vocabulary, const 
               int64_t n_recent, int32_t *token, pith_error *err)
 {
     struct candidate best = { -INFINITY, -1 };
-    int64_t first;
 
     for (int64_t i = 0; i < vocabulary; i++) {
         if (logits[i] != logits[i])
@@ -165,7 +158,6 @@ int pi_sample(struct sampler *s, const float *logits, int64_t vocabulary, const 
         return pi_fail(err, PITH_E_NUMERIC, "the largest logit is not a finite number");
     if (s->temperature == 0)
         return PITH_OK;
-    narrow(s, vocabulary, best.logit, &first);
-    *token = draw(s, first, vocabulary, best.logit);
+    *token = draw(s, narrow(s, vocabulary, best.logit), vocabulary, best.logit);
     return PITH_OK;
 }

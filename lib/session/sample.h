@@ -22,8 +22,8 @@ struct sampler {
 /* Reads the sampling options. */
 void pi_sampler_set(struct sampler *s, const pith_options *options);
 
-/* Chooses a token. recent[0..n_recent) are the tokens so far, newest last. PITH_E_NUMERIC if a logit
- * is NaN or none is finite. */
+/* Chooses a token. recent[0..n_recent) are the tokens so far, newest last. PITH_E_NUMERIC if a
+ * logit is NaN or none is finite. */
 int pi_sample(struct sampler *s, const float *logits, int64_t vocabulary, const int32_t *recent,
               int64_t n_recent, int32_t *token, pith_error *err);
 

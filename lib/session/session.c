@@ -140,7 +140,7 @@ static void commit(pith_session *s, const int32_t *ids, int64_t n)
 {
     memmove(s->history + s->position, ids, (size_t)n * sizeof *ids);
     s->position += n;
-    s->has_logits = n > 0;
+    s->has_logits = true;
 }
 
 int pi_session_feed(pith_session *s, const int32_t *ids, int64_t n, pith_error *err)
@@ -171,6 +171,8 @@ int pi_session_evaluate(pith_session *s, const int32_t *ids, int64_t n, each_log
     int64_t stride = pi_row_stride(s->model->vocabulary);
 
     TRY(check_ids(s, ids, n, err));
+    if (n == 0)
+        return PITH_OK;
     for (int64_t done = 0; done < n;) {
         int64_t some = pi_min(n - done, s->plan.outputs);
 

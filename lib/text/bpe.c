@@ -77,8 +77,9 @@ static int add_merge(struct bpe *b, struct str line, uint32_t rank, char *text, 
     ids[2] = find_joined(b->vocab, left, right, *last + 1, text);
     for (int i = 0; i < 3; i++)
         if (ids[i] < 0)
-            return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.merges[%u] is \"%.*s\": its %s is no "
-                           "token", rank, (int)pi_min_size(line.n, 40), line.at,
+            return pi_fail(err, PITH_E_FORMAT,
+                           "tokenizer.ggml.merges[%u] is \"%.*s\": its %s is no token", rank,
+                           (int)pi_min_size(line.n, 40), line.at,
                            i == 0 ? "left" : i == 1 ? "right" : "whole");
     *last = ids[2];
     m = merge_of(b, ids[0], ids[1]);

@@ -1,6 +1,6 @@
 /* split.c - the scanners. Refuses names it does not know; has no regular expressions.
  *
- * Two scanners serve all forms. In the notation of the published expressions, alternatives in order:
+ * Two scanners serve all forms. As published, with the alternatives in order:
  *
  *   plain    's|'t|'re|'ve|'m|'ll|'d | ?\p{L}+ | ?\p{N}+ | ?[^\s\p{L}\p{N}]+ |\s+(?!\S)|\s+
  *   letters  (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N}{1,digits}
@@ -35,8 +35,8 @@ static const struct split_form form_tekken = { .letters = true, .digits = 1, .ca
 #define LLAMA3_FLAGS (SPLIT_WHOLE | SPLIT_BOS)
 #define ROBERTA_FLAGS (SPLIT_BOS | SPLIT_EOS)
 
-/* Names as converters write them (llama.cpp, convert_hf_to_gguf_update.py, 2026-08). A file without
- * a name is older than the key and means what "default" means: the first of these forms. */
+/* Names as converters write them (llama.cpp, convert_hf_to_gguf_update.py, 2026-08). A file
+ * without a name is older than the key; "default" is the form that such files were made for. */
 static const struct split_rule split_rules[] = {
     { "default", &form_gpt2, 0 },
     { "gpt-2", &form_gpt2, 0 },

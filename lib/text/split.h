@@ -16,8 +16,8 @@ struct split_rule {
 
 enum {
     SPLIT_WHOLE = 1, /* a piece that is a token is taken without merging (ignore_merges) */
-    SPLIT_BOS = 2,   /* vocabularies of this name begin a text with BOS unless they say otherwise */
-    SPLIT_EOS = 4    /* and end it with EOS */
+    SPLIT_BOS = 2,   /* texts begin with BOS unless the file says otherwise */
+    SPLIT_EOS = 4    /* and end with EOS */
 };
 
 /* The rule of that name, or NULL. */

@@ -67,7 +67,7 @@ static int find_ends(struct tokenizer *t, struct arena *arena, pith_error *err)
         struct str piece = pi_str(end_pieces[i]);
         int32_t id = pi_vocab_find(v, piece);
 
-        /* In the harmony format <|end|> ends a message; the turn ends by <|return|> or <|call|>. */
+        /* In the harmony format <|end|> ends a message; a turn ends by <|return|> or <|call|>. */
         if (returns && pi_str_equal(piece, STR("<|end|>")))
             continue;
         if (id >= 0 && (v->types[id] == TOKEN_CONTROL || v->types[id] == TOKEN_USER))
@@ -103,12 +103,12 @@ static int read_affixes(struct tokenizer *t, const struct weights *w, pith_error
     }
     TRY(read_flag(w, "tokenizer.ggml.add_bos_token", &bos, &found, err));
     if (found && bos && v->bos < 0)
-        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_bos_token is true, but the file has "
-                       "no tokenizer.ggml.bos_token_id");
+        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_bos_token is true without "
+                       "tokenizer.ggml.bos_token_id");
     TRY(read_flag(w, "tokenizer.ggml.add_eos_token", &eos, &found, err));
     if (found && eos && v->eos < 0)
-        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_eos_token is true, but the file has "
-                       "no tokenizer.ggml.eos_token_id");
+        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_eos_token is true without "
+                       "tokenizer.ggml.eos_token_id");
     t->before = bos ? v->bos : -1;
     t->after = eos ? v->eos : -1;
     return PITH_OK;
@@ -193,8 +193,8 @@ int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct 
         t->kind = KIND_WORDPIECE;
         TRY(open_wordpiece(t, arena, w, err));
     } else {
-        return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", expected llama, "
-                       "gpt2 or bert", (int)pi_min_size(model.n, 60), model.at);
+        return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", expected "
+                       "llama, gpt2 or bert", (int)pi_min_size(model.n, 60), model.at);
     }
     TRY(read_affixes(t, w, err));
     TRY(pi_special_open(&t->always, arena, &t->vocab, 1u << TOKEN_USER, err));

@@ -15,16 +15,16 @@ enum {
 };
 
 /* Reads tokenizer.ggml.*; all memory in the arena, strings borrowed from the mapping.
- * *out is NULL, with PITH_OK, when the file has no vocabulary. An unknown model or pre-tokenizer is
- * PITH_E_UNSUPPORTED and named. Special ids outside the vocabulary (but -1: none), arrays of
- * different lengths, and a BPE merge of unknown pieces are PITH_E_FORMAT. Of duplicate pieces the
- * first is used. */
+ * *out is NULL, with PITH_OK, when the file has no vocabulary. An unknown model or
+ * pre-tokenizer is PITH_E_UNSUPPORTED and named. Special ids outside the vocabulary (but -1:
+ * none), arrays of different lengths, and a BPE merge of unknown pieces are PITH_E_FORMAT. Of
+ * duplicate pieces the first is used. */
 int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct weights *w,
                       pith_error *err);
 
 int32_t pi_tokenizer_size(const struct tokenizer *t);
 
-/* Scratch that grows: owned by the caller, freed by pi_buffer_free. One per thread. */
+/* Scratch that grows: owned by the caller, freed by pi_id_list_free. One per thread. */
 struct id_list {
     struct allocator allocator;
     int32_t *ids;
@@ -34,14 +34,15 @@ void pi_id_list_free(struct id_list *list);
 int pi_id_list_push(struct id_list *list, int32_t id, pith_error *err);
 
 /* Appends the ids of the text to `out`, which is as before on failure. Any bytes are valid input;
- * the time is O(n log n). Scratch comes from the list's allocator: some 50 bytes per byte of the
+ * the time is O(n log n). Scratch comes from the list's allocator: 44 to 88 bytes per byte of the
  * longest word. Matched specials are as spelled: no space is stripped around them. */
 int pi_tokenize(const struct tokenizer *t, struct str text, int flags, struct id_list *out,
                 pith_error *err);
 
 /* The bytes that token `id` stands for in running text (a piece of a code point possibly), in
- * the tokenizer's memory. Control and unknown tokens give nothing unless `special`. The space that the vocabulary puts before the first word is part of the
- * piece; see pi_tokenizer_strips_space. Id out of range gives the empty string. */
+ * the tokenizer's memory. Control and unknown tokens give nothing unless `special`. The space
+ * that the vocabulary puts before the first word is part of the piece; see
+ * pi_tokenizer_strips_space. Id out of range gives the empty string. */
 struct str pi_token_text(const struct tokenizer *t, int32_t id, bool special);
 
 /* The piece as the vocabulary spells it (with its marks for spaces and bytes). */

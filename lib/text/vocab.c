@@ -224,7 +224,7 @@ static int read_texts(struct vocab *v, struct arena *arena, enum vocab_spelling 
                 v->bytes[byte] = i;
             *out++ = (char)byte;
         } else if (v->types[i] == TOKEN_CONTROL || v->types[i] == TOKEN_UNKNOWN ||
-                   v->types[i] == TOKEN_USER) {
+                   (v->types[i] == TOKEN_USER && spelling == SPELL_MAPPED)) {
             if (piece.n)
                 memcpy(out, piece.at, piece.n);
             out += piece.n;

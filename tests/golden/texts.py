@@ -3,7 +3,6 @@
     python tests/golden/texts.py              (any Python 3; writes texts.h)
 """
 import os
-import textwrap
 
 SEED, COUNT, GROUP = 0x9E3779B97F4A7C15, 3000, 50
 M64 = 0xFFFFFFFFFFFFFFFF
@@ -85,11 +84,12 @@ def hashes(lists):
 
 
 def c_strings(name, strings):
-    rows = []
-    for s in strings:
-        literal = "".join("\\%03o" % b for b in s.encode())
-        rows.append('    "' + '"\n    "'.join(textwrap.wrap(literal, 80)) + '",\n')
-    return f"static const char *const {name}[{len(strings)}] = {{\n{''.join(rows)}}};\n\n"
+    def spell(byte):
+        plain = 32 <= byte < 127 and chr(byte) not in "\\\"?"
+        return chr(byte) if plain else "\\%03o" % byte
+
+    rows = "".join('    "%s",\n' % "".join(map(spell, s.encode())) for s in strings)
+    return f"static const char *const {name}[{len(strings)}] = {{\n{rows}}};\n\n"
 
 
 def main():

@@ -1,5 +1,5 @@
-/* Made by tests/golden/tokenizer.py: token ids of the texts of texts.h, without
- * special ones, FNV-1a-64 per 50 texts. `pre` replaces the file's own. */
+/* Made by tests/golden/tokenizer.py: token ids of the texts of texts.h,
+ * without special ones, FNV-1a-64 per 50. `pre` replaces the file's own. */
 static const struct {
     const char *vocabulary, *pre;
     uint64_t hash[60];

@@ -114,19 +114,17 @@ def main():
     }
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tokenizer.h")
     with open(path, "w") as out:
-        out.write("/* Made by tests/golden/tokenizer.py: token ids of the texts of texts.h, without\n"
-                  " * special ones, FNV-1a-64 per %d texts. `pre` replaces the file's own. */\n"
+        out.write("/* Made by tests/golden/tokenizer.py: token ids of the texts of texts.h,\n"
+                  " * without special ones, FNV-1a-64 per %d. `pre` replaces the file's own. */\n"
                   % texts.GROUP)
-        out.write("static const struct {\n    const char *vocabulary, *pre;\n    uint64_t hash[%d];\n"
-                  "} golden_tokenizer[] = {\n" % (texts.COUNT // texts.GROUP))
+        out.write("static const struct {\n    const char *vocabulary, *pre;\n"
+                  "    uint64_t hash[%d];\n} golden_tokenizer[] = {\n"
+                  % (texts.COUNT // texts.GROUP))
         for name, (pre, make) in kinds.items():
             vocabulary = name.split()[0]
             encode = make(read_metadata(os.path.join(folder, f"ggml-vocab-{vocabulary}.gguf")))
             ids = [encode(text) for text in texts.make()]
             print(name, sum(map(len, ids)), "tokens")
-            if len(sys.argv) > 2:
-                with open(os.path.join(sys.argv[2], name.replace(" ", "_") + ".ids"), "w") as f:
-                    f.write("".join(" ".join(map(str, i)) + "\n" for i in ids))
             out.write('    { "%s", "%s", { %s } },\n' % (vocabulary, pre, texts.hashes(ids)))
         out.write("};\n")
 

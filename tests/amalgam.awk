@@ -1,0 +1,85 @@
+# amalgam.awk - joins the sources, given in the order of the floors, into one file.
+#
+# Local headers are inlined where they are first included, ops.def every time. What lies in a
+# kernel folder is wrapped in the target pragmas that match the Makefile's flags for it.
+
+function isa_of(path) {
+    if (path ~ /kernel\/avx2\//)
+        return "avx2,fma,f16c"
+    if (path ~ /kernel\/avx512\//)
+        return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni"
+    return ""
+}
+
+function folder_of(path) {
+    sub(/[^\/]*$/, "", path)
+    return path
+}
+
+function resolve(name, from,   path, line) {
+    path = folder_of(from) name
+    if ((getline line < path) > 0) {
+        close(path)
+        while (path ~ /[^\/]+\/\.\.\//)
+            sub(/[^\/]+\/\.\.\//, "", path)
+        return path
+    }
+    return "lib/" name
+}
+
+function put(path,   line, name, known) {
+    while ((getline line < path) > 0) {
+        if (line !~ /^#include "/) {
+            print line
+            continue
+        }
+        name = line
+        sub(/^#include "/, "", name)
+        sub(/".*/, "", name)
+        if (name == "pith.h") {
+            print "#include \"pith.h\""
+            continue
+        }
+        name = resolve(name, path)
+        known = name in seen
+        seen[name] = 1
+        if (!known || name ~ /\.def$/)
+            put(name)
+    }
+    close(path)
+}
+
+BEGIN {
+    print "/* pith.c - the whole library in one file, made by `make one`. See the repository for sources"
+    print " * that are meant to be read. */"
+    print "#ifndef _GNU_SOURCE"
+    print "#define _GNU_SOURCE"
+    print "#endif"
+    for (i = 1; i < ARGC; i++) {
+        isa = isa_of(ARGV[i])
+        if (isa != "") {
+            if (!intrinsics++) {
+                print "#if defined(__x86_64__)"
+                print "#include <immintrin.h>"
+                print "#endif"
+            }
+            print "#if defined(__x86_64__)"
+            print "#if defined(__clang__)"
+            print "#pragma clang attribute push(__attribute__((target(\"" isa "\"))), apply_to = function)"
+            print "#else"
+            print "#pragma GCC push_options"
+            print "#pragma GCC target(\"" isa "\")"
+            print "#endif"
+        }
+        put(ARGV[i])
+        if (isa != "") {
+            print "#if defined(__clang__)"
+            print "#pragma clang attribute pop"
+            print "#else"
+            print "#pragma GCC pop_options"
+            print "#endif"
+            print "#endif"
+        }
+    }
+    exit
+}
