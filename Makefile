@@ -110,6 +110,9 @@ run: $(BUILD)/pith ## see a real model write and classify
 	    "URGENT! You have won a free cruise, call now to claim your prize" \
 	    "Ok, see you at seven then, I will bring the bread"
 
+.PHONY: tests
+tests: $(TESTS) $(KERNEL_TEST) $(BUILD)/tests/api/hpp
+
 test: all $(TESTS) $(KERNEL_TEST) $(BUILD)/tests/api/hpp ## all tests, lowest floor first
 	@BUILD=$(BUILD) SHARED=$(SHARED) CC="$(CC)" CXX="$(CXX)" PYTHON="$(PYTHON)" sh tests/run.sh \
 	    $(filter $(BUILD)/tests/base/% $(BUILD)/tests/file/%,$(TESTS)) $(KERNEL_TEST) \
@@ -122,9 +125,9 @@ bench: $(BUILD)/pith $(KERNEL_TEST) $(BUILD)/tests/bench/model ## speed of kerne
 	$(KERNEL_TEST) --bench
 	sh tests/bench/bench.sh $(BUILD)
 
-$(BUILD)/tests/bench/%: tests/bench/%.c
+$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libpith.a
 	@mkdir -p $(@D)
-	$(call QUIET,$(CC) $(TESTFLAGS) $< -o $@ $(LDLIBS))
+	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 asan: ## the tests under AddressSanitizer and LeakSanitizer
 	$(MAKE) BUILD=build/asan OPT=-O1 SAN="-fsanitize=address -fno-omit-frame-pointer" test

@@ -38,6 +38,20 @@ static int take_block(pith_session *s, uint8_t **out, size_t size, const char *w
     return *out || !size ? PITH_OK : pi_no_memory(err, what, size);
 }
 
+/* Rows are padded to whole cache lines; what pads them must be numbers. */
+static void clear_padding(pith_session *s)
+{
+    const struct program *p = &s->model->program;
+
+    for (int i = 0; i < p->n_values; i++) {
+        int64_t rows = p->values[i].per_output ? s->plan.outputs : s->plan.batch;
+        int64_t stride = pi_row_stride(p->values[i].width);
+
+        if (p->values[i].first >= 0 && p->values[i].width != stride)
+            memset(s->run.slab + s->plan.value_at[i], 0, (size_t)(rows * stride) * sizeof(float));
+    }
+}
+
 static int open_memory(pith_session *s, const pith_options *options, pith_error *err)
 {
     const pith_model *m = s->model;
@@ -59,8 +73,7 @@ static int open_memory(pith_session *s, const pith_options *options, pith_error 
     TRY(take_block(s, &s->run.state, s->plan.state_bytes, "keys and values", err));
     TRY(take_block(s, &s->run.shared, s->plan.shared_bytes, "shared scratch", err));
     TRY(take_block(s, &s->run.scratch, s->scratch_bytes, "scratch", err));
-    /* Rows are padded to whole cache lines; what pads them must be numbers. */
-    memset(s->run.slab, 0, s->plan.slab_bytes);
+    clear_padding(s);
     TRY(pi_pool_open(&s->pool, want.threads, &s->arena.allocator, err));
     s->run.pool = s->pool;
     return PITH_OK;
@@ -108,14 +121,14 @@ void pi_session_close(pith_session *s)
 
 static int check_ids(const pith_session *s, const int32_t *ids, int64_t n, pith_error *err)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= s->model->vocabulary)
-            return pi_fail(err, PITH_E_ARGUMENT, "token %lld is %d; ids from 0 to %lld exist",
-                           (long long)i, ids[i], (long long)s->model->vocabulary - 1);
     if (n > s->plan.capacity - s->position)
         return pi_fail(err, PITH_E_LIMIT, "%lld tokens do not fit: the session holds %lld of "
                        "at most %lld", (long long)n, (long long)s->position,
                        (long long)s->plan.capacity);
+    for (int64_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= s->model->vocabulary)
+            return pi_fail(err, PITH_E_ARGUMENT, "token %lld is %d; ids from 0 to %lld exist",
+                           (long long)i, ids[i], (long long)s->model->vocabulary - 1);
     return PITH_OK;
 }
 
