@@ -61,12 +61,12 @@ PITH_API const char *pith_version_string(void);
     X(PITH_OK,            0,   "ok")                                                     \
     X(PITH_END,           1,   "nothing more to come")                                   \
     X(PITH_E_ARGUMENT,   -1,   "an argument or option is wrong")                         \
-    X(PITH_E_IO,         -2,   "a file cannot be opened or read")                        \
+    X(PITH_E_IO,         -2,   "a file cannot be opened, read or written")                \
     X(PITH_E_FORMAT,     -3,   "a model file is broken or contradicts itself")           \
     X(PITH_E_UNSUPPORTED, -4,  "valid, but this library cannot do it")                   \
     X(PITH_E_MEMORY,     -5,   "out of memory")                                          \
     X(PITH_E_LIMIT,      -6,   "more than a stated limit, such as the context length")   \
-    X(PITH_E_CANCELLED,  -7,   "cancelled by pith_session_cancel")                       \
+    X(PITH_E_CANCELLED,  -7,   "cancelled by the caller")                                 \
     X(PITH_E_NUMERIC,    -8,   "not-a-number or infinity where a number is needed")      \
     X(PITH_E_STATE,      -9,   "called out of order")
 
@@ -374,6 +374,36 @@ PITH_API int32_t pith_score(pith_session *session, const char *prompt, int64_t p
  * logprobs[count - 1]. Starts from an empty session and leaves it empty. */
 PITH_API int32_t pith_score_tokens(pith_session *session, const int32_t *ids, int64_t count,
                                    double *logprobs, pith_error *err);
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+/* Called on the caller's thread, now and then and at the end (done == total); returns 0 to go on,
+ * anything else to cancel. */
+typedef int32_t pith_progress_fn(void *user, int64_t done, int64_t total);
+
+/* Writes the model file `in`, whose weights are F32, F16 or BF16, to the GGUF file `out` in another
+ * number format. `type` is one of the names that users know: F32 F16 BF16 Q8_0 Q6_K Q5_K_M Q5_K_S
+ * Q5_1 Q5_0 Q4_K_M Q4_K_S Q4_1 Q4_0 IQ4_NL Q3_K_L Q3_K_M Q3_K_S Q2_K Q2_K_S (Q5_K, Q4_K and Q3_K
+ * mean the M). As in other tools, some tensors of a mix get more bits than its name says, vectors
+ * become F32, and rows that do not divide into a format's blocks get the next one that fits. All
+ * metadata is kept; general.file_type and general.quantization_version are set.
+ * `out` appears when it is complete and not before; on failure nothing is left behind. It may not
+ * be `in`. Reads the option "threads", of which the result does not depend; progress may be NULL, and
+ * is told bytes of the input. Memory needed does not grow with the file.
+ * PITH_E_UNSUPPORTED names a tensor that is quantised already; PITH_E_NUMERIC one that holds a
+ * value that is no finite number or too large for the format; PITH_E_IO a path that cannot be
+ * read or written; PITH_E_CANCELLED if progress said so. */
+PITH_API int32_t pith_quantize(const char *in, int64_t in_length, const char *out,
+                               int64_t out_length, const char *type, const pith_options *options,
+                               pith_progress_fn *progress, void *user, pith_error *err);
+
+/* What pith_quantize would do, without doing it: tensors in the file, how many change their
+ * format, how many of them fall back to another one than the type wants, and the bytes of all
+ * tensors before and after. Any out-pointer may be NULL. */
+PITH_API int32_t pith_quantize_plan(const char *in, int64_t in_length, const char *type,
+                                    const pith_options *options, int64_t *tensors,
+                                    int64_t *converted, int64_t *fallbacks, int64_t *in_bytes,
+                                    int64_t *out_bytes, pith_error *err);
 
 /* ---- the machine -------------------------------------------------------------------------- */
 

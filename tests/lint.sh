@@ -66,7 +66,7 @@ done | law "a family under 150 lines"
 
 grep -nE '^.{101,}' $sources | cut -c1-80 | law "lines of at most 100 columns"
 grep -nP '\t| +$' $sources | cut -c1-80 | law "no tabs, no trailing spaces"
-grep -nE 'TODO|FIXME|XXX|HACK' $sources | law "no marks of unfinished work"
+grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $sources | law "no marks of unfinished work"
 
 awk 'FNR == 1 { start = 0 }
      /^\{$/ { start = FNR }

@@ -3,7 +3,8 @@
     python stories.py stories260K.gguf OUT.jsonl MINUTES TEMPERATURE SEED
 
 The work is many tiny products, so it runs on one thread: start one process
-per core, each with a seed of its own. Each line of OUT.jsonl is {"text": ..., "end": true if the story is complete}.
+per core, each with a seed of its own. A line of OUT.jsonl is {"text": ...,
+"end": true if the story is complete}.
 """
 
 import json

@@ -6,15 +6,6 @@
  */
 #include "task/task.h"
 
-/* The caller's error is written only on failure, and then anew. */
-static void clear(pith_error *err)
-{
-    if (err) {
-        err->code = PITH_OK;
-        err->text[0] = 0;
-    }
-}
-
 static int null_argument(pith_error *err, const char *name)
 {
     return pi_fail(err, PITH_E_ARGUMENT, "%s is NULL", name);
@@ -84,10 +75,10 @@ const char *pith_status_meaning(int32_t status)
 
 int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pith_error *err)
 {
-    clear(sizeof_error == (int64_t)sizeof *err ? err : NULL);
     if (sizeof_error != (int64_t)sizeof *err)
         return PITH_E_UNSUPPORTED;
-    if (header_version / 10000 != PITH_VERSION_MAJOR || header_version > PITH_VERSION)
+    if (header_version < 1 || header_version / 10000 != PITH_VERSION_MAJOR ||
+        header_version > PITH_VERSION)
         return pi_fail(err, PITH_E_UNSUPPORTED, "the header is version %d, the library %d",
                        header_version, PITH_VERSION);
     return PITH_OK;
@@ -104,7 +95,6 @@ int32_t pith_model_open(pith_model **out, const char *path, int64_t length,
     char *z;
     int status;
 
-    clear(err);
     NEED(out);
     *out = NULL;
     TRY(read_text(&text, path, length, "path", err));
@@ -126,7 +116,6 @@ int32_t pith_model_open_memory(pith_model **out, const void *data, int64_t size,
 {
     struct source source = { .memory = data, .size = (size_t)size };
 
-    clear(err);
     NEED(out);
     *out = NULL;
     NEED(data);
@@ -140,7 +129,6 @@ int32_t pith_model_open_fd(pith_model **out, int32_t fd, int64_t offset, int64_t
 {
     struct source source = { .fd = fd, .offset = (uint64_t)offset, .size = (size_t)size };
 
-    clear(err);
     NEED(out);
     *out = NULL;
     if (fd < 0 || offset < 0 || size < 0 || (uint64_t)size > SIZE_MAX)
@@ -198,10 +186,11 @@ int32_t pith_model_meta(const pith_model *model, int64_t i, const char **key,
     char number[32];
     int64_t n = 0;
 
-    clear(err);
-    NEED(model);
     NEED(key);
     NEED(key_length);
+    *key = NULL;
+    *key_length = 0;
+    NEED(model);
     if (i < 0 || i >= model->weights.n_metas || capacity < 0 || (!value && capacity))
         return pi_fail(err, PITH_E_ARGUMENT, "metadata %lld of %lld, into %lld bytes",
                        (long long)i, (long long)model->weights.n_metas, (long long)capacity);
@@ -229,13 +218,14 @@ int32_t pith_model_tensor(const pith_model *model, int64_t i, const char **name,
 {
     const struct tensor *t;
 
-    clear(err);
-    NEED(model);
     NEED(name);
     NEED(name_length);
     NEED(type);
     NEED(shape);
     NEED(dims);
+    *name = *type = NULL;
+    *name_length = *dims = 0;
+    NEED(model);
     if (i < 0 || i >= model->weights.n_tensors)
         return pi_fail(err, PITH_E_ARGUMENT, "tensor %lld of %lld", (long long)i,
                        (long long)model->weights.n_tensors);
@@ -252,10 +242,9 @@ int32_t pith_model_tensor(const pith_model *model, int64_t i, const char **name,
 int32_t pith_model_explain(const pith_model *model, char *text, int64_t capacity,
                            int64_t *length, pith_error *err)
 {
-    clear(err);
-    NEED(model);
     NEED(length);
     *length = 0;
+    NEED(model);
     if (!model->arch)
         return pi_fail(err, PITH_E_UNSUPPORTED, "the model is a vocabulary without weights");
     if (capacity < 0 || (!text && capacity))
@@ -267,12 +256,19 @@ int32_t pith_model_explain(const pith_model *model, char *text, int64_t capacity
 
 int32_t pith_model_verify(const pith_model *model, pith_error *err)
 {
-    clear(err);
     NEED(model);
     return pi_model_verify(model, err);
 }
 
 /* ---- tokens ---- */
+
+/* A flag of a newer header must not be ignored. */
+static int check_flags(int32_t flags, pith_error *err)
+{
+    if (flags & ~(PITH_TOKENIZE_BOS | PITH_TOKENIZE_SPECIAL))
+        return pi_fail(err, PITH_E_UNSUPPORTED, "flags %d: some are not known here", flags);
+    return PITH_OK;
+}
 
 static int need_tokenizer(const pith_model *model, pith_error *err)
 {
@@ -289,10 +285,10 @@ int32_t pith_tokenize(const pith_model *model, const char *text, int64_t length,
     struct str s;
     int status;
 
-    clear(err);
     NEED(count);
     *count = 0;
     TRY(need_tokenizer(model, err));
+    TRY(check_flags(flags, err));
     TRY(read_text(&s, text, length, "text", err));
     if (capacity < 0 || (!ids && capacity))
         return pi_fail(err, PITH_E_ARGUMENT, "ids is NULL or capacity %lld",
@@ -318,10 +314,10 @@ int32_t pith_detokenize(const pith_model *model, const int32_t *ids, int64_t cou
     bool strip;
     int64_t n = 0;
 
-    clear(err);
     NEED(length);
     *length = 0;
     TRY(need_tokenizer(model, err));
+    TRY(check_flags(flags, err));
     if (count < 0 || (!ids && count) || capacity < 0 || (!text && capacity))
         return pi_fail(err, PITH_E_ARGUMENT, "%lld ids into %lld bytes: NULL or negative",
                        (long long)count, (long long)capacity);
@@ -353,7 +349,6 @@ int32_t pith_token_piece(const pith_model *model, int32_t id, const char **text,
 {
     struct str piece;
 
-    clear(err);
     NEED(text);
     NEED(length);
     *text = NULL;
@@ -373,7 +368,6 @@ int32_t pith_token_piece(const pith_model *model, int32_t id, const char **text,
 int32_t pith_session_open(pith_session **out, pith_model *model, const pith_options *options,
                           pith_error *err)
 {
-    clear(err);
     NEED(out);
     *out = NULL;
     NEED(model);
@@ -407,12 +401,20 @@ static int need_ids(const pith_session *session, const int32_t *ids, int64_t cou
     return PITH_OK;
 }
 
+/* Tokens fed by hand take the place of the one that generation has drawn but not fed. */
+static void drop_pending(pith_session *session, int64_t count)
+{
+    if (count > 0)
+        session->pending = -1;
+}
+
 int32_t pith_session_feed(pith_session *session, const int32_t *ids, int64_t count,
                           pith_error *err)
 {
-    clear(err);
     TRY(need_ids(session, ids, count, err));
-    return pi_session_feed(session, ids, count, err);
+    TRY(pi_session_feed(session, ids, count, err));
+    drop_pending(session, count);
+    return PITH_OK;
 }
 
 struct logits_copy {
@@ -432,16 +434,16 @@ int32_t pith_session_evaluate(pith_session *session, const int32_t *ids, int64_t
 {
     struct logits_copy copy = { .to = logits };
 
-    clear(err);
     TRY(need_ids(session, ids, count, err));
     NEED(logits);
     copy.vocabulary = session->model->vocabulary;
-    return pi_session_evaluate(session, ids, count, copy_logits, &copy, err);
+    TRY(pi_session_evaluate(session, ids, count, copy_logits, &copy, err));
+    drop_pending(session, count);
+    return PITH_OK;
 }
 
 int32_t pith_session_logits(pith_session *session, const float **logits, pith_error *err)
 {
-    clear(err);
     NEED(logits);
     *logits = NULL;
     NEED(session);
@@ -454,7 +456,6 @@ int32_t pith_session_logits(pith_session *session, const float **logits, pith_er
 
 int32_t pith_session_rewind(pith_session *session, int64_t position, pith_error *err)
 {
-    clear(err);
     NEED(session);
     if (position < 0 || position > session->position)
         return pi_fail(err, PITH_E_ARGUMENT, "position %lld; 0 to %lld are possible",
@@ -476,7 +477,6 @@ int32_t pith_generate(pith_session *session, const char *prompt, int64_t length,
 {
     struct str text;
 
-    clear(err);
     NEED(session);
     TRY(read_text(&text, prompt, length, "prompt", err));
     return pi_generate_begin(session, text, options, err);
@@ -484,7 +484,6 @@ int32_t pith_generate(pith_session *session, const char *prompt, int64_t length,
 
 int32_t pith_generate_next(pith_session *session, const pith_event **event, pith_error *err)
 {
-    clear(err);
     NEED(event);
     *event = NULL;
     NEED(session);
@@ -541,7 +540,6 @@ int32_t pith_classify(pith_session *session, const char *texts, const int64_t *t
 {
     struct strings t, l;
 
-    clear(err);
     NEED(session);
     NEED(probabilities);
     TRY(need_tokenizer(session->model, err));
@@ -560,10 +558,11 @@ int32_t pith_score(pith_session *session, const char *prompt, int64_t prompt_len
     struct str before, after;
     int64_t unused;
 
-    clear(err);
-    NEED(session);
     NEED(logprob);
     *logprob = 0;
+    if (tokens)
+        *tokens = 0;
+    NEED(session);
     TRY(need_tokenizer(session->model, err));
     TRY(read_text(&before, prompt, prompt_length, "prompt", err));
     TRY(read_text(&after, text, length, "text", err));
@@ -573,7 +572,6 @@ int32_t pith_score(pith_session *session, const char *prompt, int64_t prompt_len
 int32_t pith_score_tokens(pith_session *session, const int32_t *ids, int64_t count,
                           double *logprobs, pith_error *err)
 {
-    clear(err);
     TRY(need_ids(session, ids, count, err));
     NEED(logprobs);
     return pi_score_tokens(session, ids, count, logprobs, err);
@@ -584,11 +582,10 @@ int32_t pith_score_tokens(pith_session *session, const int32_t *ids, int64_t cou
 int32_t pith_machine_measure(const pith_model *model, int32_t threads, int64_t bytes,
                              double *stream_bytes, double *peak_operations, pith_error *err)
 {
-    clear(err);
-    NEED(model);
     NEED(stream_bytes);
     NEED(peak_operations);
     *stream_bytes = *peak_operations = 0;
+    NEED(model);
     if (threads < 0 || threads > PI_MAX_THREADS || bytes < 1 || bytes > (int64_t)1 << 40)
         return pi_fail(err, PITH_E_ARGUMENT, "%d threads or %lld bytes are out of range", threads,
                        (long long)bytes);

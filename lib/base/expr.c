@@ -28,7 +28,7 @@ static const struct operator_row {
 
 static double formula_error(struct formula *f, const char *what)
 {
-    if (f->status == PITH_OK && f->unused == 0)
+    if (f->status == PITH_OK)
         f->status = pi_fail(f->err, PITH_E_FORMAT, "\"%.*s\": %s", (int)f->text.n, f->text.at,
                             what);
     return 0;
@@ -66,7 +66,7 @@ static double apply(struct formula *f, const char *op, double a, double b)
     case '*': return a * b;
     }
     if (b == 0)
-        return formula_error(f, "division by zero");
+        return f->unused ? 0 : formula_error(f, "division by zero");
     return op[0] == '/' ? a / b : fmod(a, b);
 }
 

@@ -9,7 +9,7 @@
 struct map {
     struct map_slot *slots;
     size_t mask; /* number of slots - 1 */
-    uint64_t seed;
+    uint64_t seed; /* of the hash */
 };
 
 /* A map for up to `count` keys, in the arena. */

@@ -159,10 +159,8 @@ const char *pi_number(double value, char buffer[32])
     int exponent = 0, last = 9;
     uint32_t scaled;
 
-    if (!(value - value == 0)) {
-        memcpy(buffer, value != value ? "nan" : value < 0 ? "-inf" : "inf", 5);
-        return buffer;
-    }
+    if (!(value - value == 0))
+        return memcpy(buffer, value != value ? "nan\0" : value < 0 ? "-inf" : "inf\0", 5);
     if (value < 0) {
         *at++ = '-';
         value = -value;

@@ -3,8 +3,8 @@
  * The file is untrusted. Every count is bounded by the bytes that remain before anything is
  * allocated for it, every size is checked when multiplied, and no view exists until its bytes
  * have been shown to lie inside the file and apart from all others. It refuses version 1,
- * big-endian files, arrays of arrays, and names that appear twice. Source: the GGUF specification (ggml
- * docs/gguf.md).
+ * big-endian files, arrays of arrays, and names that appear twice. Source: the GGUF specification
+ * (ggml docs/gguf.md).
  *
  * Before: weights.h. Next: arch/llama.c.
  */
@@ -154,7 +154,8 @@ static int read_tensor(struct cursor *c, struct tensor *t, uint64_t *offset, pit
     for (uint32_t i = 0; i < PI_MAX_DIMS; i++) {
         uint64_t n = i < dims ? take_u64(c) : 1;
 
-        if (!c->is_short && (n == 0 || n > INT64_MAX || !pi_mul_size(elements, (size_t)n, &elements)))
+        if (!c->is_short &&
+            (n == 0 || n > INT64_MAX || !pi_mul_size(elements, (size_t)n, &elements)))
             return pi_fail(err, PITH_E_FORMAT, "%.*s: dimension %u is %llu, which is impossible",
                            (int)pi_min_size(t->name.n, 80), t->name.at, i,
                            (unsigned long long)n);
@@ -279,7 +280,10 @@ static int read_file(struct weights *w, const struct mapping *file, struct arena
     const uint8_t *magic = take(&c, 4);
     uint64_t n_tensors, n_metas;
 
-    if (c.is_short || memcmp(magic, "GGUF", 4) != 0)
+    if (c.is_short)
+        return pi_fail(err, PITH_E_FORMAT, "not a GGUF file: it is cut short at %zu bytes",
+                       file->size);
+    if (memcmp(magic, "GGUF", 4) != 0)
         return pi_fail(err, PITH_E_FORMAT, "not a GGUF file: it begins with %02x %02x %02x %02x",
                        magic[0], magic[1], magic[2], magic[3]);
     w->version = take_u32(&c);
@@ -294,6 +298,28 @@ static int read_file(struct weights *w, const struct mapping *file, struct arena
                        w->version);
     TRY(read_metas(&c, w, n_metas, arena, err));
     return read_tensors(&c, w, n_tensors, file, arena, err);
+}
+
+/* Reads a shard behind the first; its errors carry its name. */
+static int read_shard(struct weights *shard, const struct mapping *file, const char *path,
+                      int64_t i, int64_t count, struct arena *arena, pith_error *err)
+{
+    int64_t number = -1, of = count;
+    pith_error inner;
+    int status = read_file(shard, file, arena, &inner);
+    bool found;
+
+    if (status == PITH_OK)
+        status = pi_meta_i64(shard, "split.no", &number, &found, &inner);
+    if (status == PITH_OK)
+        status = pi_meta_i64(shard, "split.count", &of, &found, &inner);
+    if (status != PITH_OK)
+        return pi_fail(err, status, "%s: %s", pi_path_tail(path), inner.text);
+    if (number != i || of != count)
+        return pi_fail(err, PITH_E_FORMAT, "%s: split.no is %lld of %lld, expected %lld of %lld",
+                       pi_path_tail(path), (long long)number, (long long)of, (long long)i,
+                       (long long)count);
+    return PITH_OK;
 }
 
 /* Replaces the shard number in "name-00001-of-00003.gguf"; false if the name has another form. */
@@ -349,20 +375,13 @@ static int open_shards(struct weights *w, const char *first, int64_t count, stru
     shards[0] = *w;
     w->files = files;
     for (int64_t i = 1; i < count; i++) {
-        int64_t number = -1;
-        bool found;
-
         if (!shard_path(path, i + 1, count))
             return pi_fail(err, PITH_E_FORMAT, "%s: shard 1 of %lld must be called "
                            "...-00001-of-%05lld.gguf", pi_path_tail(first), (long long)count,
                            (long long)count);
         TRY(pi_mmap_path(&files[i], path, err));
         w->n_files++;
-        TRY(read_file(&shards[i], &files[i], arena, err));
-        TRY(pi_meta_i64(&shards[i], "split.no", &number, &found, err));
-        if (number != i)
-            return pi_fail(err, PITH_E_FORMAT, "%s: split.no is %lld, expected %lld",
-                           pi_path_tail(path), (long long)number, (long long)i);
+        TRY(read_shard(&shards[i], &files[i], path, i, count, arena, err));
     }
     return join_shards(w, shards, count, arena, err);
 }
@@ -381,8 +400,14 @@ static int map_source(struct mapping *file, const struct source *source, pith_er
 {
     if (source->path)
         return pi_mmap_path(file, source->path, err);
-    if (!source->memory)
-        return pi_mmap_fd(file, source->fd, source->offset, source->size, err);
+    if (!source->memory) {
+        pith_error inner = { 0 };
+        int status = pi_mmap_fd(file, source->fd, source->offset, source->size, &inner);
+
+        return status == PITH_OK ? PITH_OK
+                                 : pi_fail(err, status, "descriptor %d: %s", source->fd,
+                                           inner.text);
+    }
     *file = (struct mapping){ .data = source->memory, .size = source->size };
     return PITH_OK;
 }

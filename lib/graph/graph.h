@@ -178,6 +178,13 @@ struct op_row {
 
 extern const struct op_row pi_ops[OP_COUNT];
 
+/* A parameter that must be a whole number from 1 to 2^31: its value, or 0. */
+static inline int64_t pi_whole(double parameter)
+{
+    return parameter >= 1 && parameter <= 0x1p31 && parameter == (double)(int64_t)parameter
+               ? (int64_t)parameter : 0;
+}
+
 /* PITH_E_FORMAT about a step: "layer 3, linear q <- h: ..." */
 int pi_step_fail(const struct linked *s, pith_error *err, const char *format, ...)
     PI_FORMAT(3, 4);

@@ -43,10 +43,11 @@ static const struct bound *find_bound(const struct linkage *from, struct str nam
 {
     for (int i = 0; i < from->n_bounds; i++) {
         const struct bound *b = &from->bounds[i];
-        struct str row = pi_str(b->row->name);
+        struct str row;
 
         if (b->layer >= 0 && b->layer != layer)
             continue;
+        row = pi_str(b->row->name);
         if (row.n && row.at[row.n - 1] == '?')
             row.n--;
         if (row.n == name.n + (bias ? 5 : 0) && pi_str_starts(row, name) &&

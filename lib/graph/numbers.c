@@ -65,6 +65,15 @@ int pi_numbers_eval(const struct numbers *n, struct str expression, int layer, d
     return PITH_OK;
 }
 
+/* What a file calls the number, where the expression is one and the file has it. */
+static struct str key_of(const struct numbers *n, struct str expression)
+{
+    for (int i = 0; i < n->n; i++)
+        if (n->rows[i].key && pi_str_equal(expression, pi_str(n->rows[i].name)))
+            return pi_str(n->rows[i].key);
+    return expression;
+}
+
 int pi_numbers_count(const struct numbers *n, struct str expression, int layer, int64_t least,
                      int64_t *out, pith_error *err)
 {
@@ -72,10 +81,12 @@ int pi_numbers_count(const struct numbers *n, struct str expression, int layer, 
     double value;
 
     TRY(pi_numbers_eval(n, expression, layer, &value, err));
-    if (value < (double)least || value > 0x1p40 || value != floor(value))
-        return pi_fail(err, PITH_E_FORMAT, "%.*s is %s; a whole number of at least %lld is needed",
-                       (int)expression.n, expression.at, pi_number(value, number),
+    if (value < (double)least || value > 0x1p40 || value != floor(value)) {
+        expression = key_of(n, expression);
+        return pi_fail(err, PITH_E_FORMAT, "%.*s is %s; a whole number from %lld to 2^40 is "
+                       "needed", (int)expression.n, expression.at, pi_number(value, number),
                        (long long)least);
+    }
     *out = (int64_t)value;
     return PITH_OK;
 }

@@ -28,11 +28,12 @@ static struct heads heads_of(const struct program *program, const struct linked 
 static int attend_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
-    int64_t h = (int64_t)s->p[HEADS], k = (int64_t)s->p[KV];
+    int64_t h = pi_whole(s->p[HEADS]), k = pi_whole(s->p[KV]);
+    char a[32], b[32];
 
-    if (!(s->p[HEADS] >= 1) || !(s->p[KV] >= 1) || h % k)
-        return pi_step_fail(s, err, "%lld query heads cannot share %lld key heads",
-                            (long long)h, (long long)k);
+    if (h < 1 || k < 1 || h % k)
+        return pi_step_fail(s, err, "%s query heads cannot share %s key heads",
+                            pi_number(s->p[HEADS], a), pi_number(s->p[KV], b));
     if (at->in[0] % h || at->in[1] % k || at->in[2] % k || at->in[0] / h != at->in[1] / k ||
         at->in[1] < k || at->in[2] != at->in[1])
         return pi_step_fail(s, err, "q, k, v of %lld, %lld, %lld do not fit %lld and %lld heads",

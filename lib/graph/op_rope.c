@@ -36,14 +36,15 @@ static int angles_shape(struct shaping *at, pith_error *err)
     struct linked *s = at->s;
     const double *p = s->p;
     const float *divisor = (const float *)(const void *)s->w.data; /* [pairs] */
-    int64_t width = (int64_t)p[WIDTH], pairs = width / 2;
+    int64_t width = pi_whole(p[WIDTH]), pairs = width / 2;
+    char number[32];
     double *frequency; /* [pairs], then the factor of cos and sin */
 
-    if (p[WIDTH] != (double)width || width < 2 || width % 2 || width > 65536)
-        return pi_step_fail(s, err, "%lld rotary dimensions; an even number is needed",
-                            (long long)width);
-    if (!(p[THETA] > 1) || !(p[FACTOR] > 0) || !(p[SCALING] <= SCALING_YARN) ||
-        (p[SCALING] == SCALING_YARN && !(p[ORIGINAL] > 0)))
+    if (width < 2 || width % 2 || width > 65536)
+        return pi_step_fail(s, err, "%s rotary dimensions; an even number up to 65536 is needed",
+                            pi_number(p[WIDTH], number));
+    if (!(p[THETA] > 1) || !(p[FACTOR] > 0) || !(p[SCALING] == SCALING_NONE ||
+        p[SCALING] == SCALING_LINEAR || (p[SCALING] == SCALING_YARN && p[ORIGINAL] > 0)))
         return pi_step_fail(s, err, "base, factor or original context are out of range");
     if (s->w.data && s->w.cols != pairs)
         return pi_step_fail(s, err, "%s has %lld values, %lld are needed", s->w.name,
@@ -93,12 +94,11 @@ enum { HEAD, INTERLEAVED };
 static int rope_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
+    int64_t head = pi_whole(s->p[HEAD]);
 
-    if (!(s->p[HEAD] >= 1) || at->in[0] % (int64_t)s->p[HEAD] ||
-        at->in[1] > (int64_t)s->p[HEAD])
+    if (head < 1 || at->in[0] % head || at->in[1] > head)
         return pi_step_fail(s, err, "%lld rotary dimensions do not fit heads of %lld in rows of "
-                            "%lld", (long long)at->in[1], (long long)s->p[HEAD],
-                            (long long)at->in[0]);
+                            "%lld", (long long)at->in[1], (long long)head, (long long)at->in[0]);
     at->width = at->in[0];
     return PITH_OK;
 }

@@ -76,6 +76,7 @@ const struct part *pi_arch_part(const struct arch *arch, const char *name);
 
 struct number {
     const char *name;
+    const char *key;         /* in the file; NULL: not there, or a constant */
     double value;
     const double *per_layer; /* NULL, or n_layers values */
     int64_t n_layers;

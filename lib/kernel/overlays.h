@@ -8,8 +8,10 @@
 
 /* clang-format off */
 #define PI_SCALAR_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
-#define PI_AVX2_FILES(X)
-#define PI_AVX512_FILES(X) X(dot_q8) X(probe)
+#define PI_AVX2_FILES(X) \
+    X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
+#define PI_AVX512_FILES(X) \
+    X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 /* clang-format on */
 
 typedef void overlay_fn(struct kernels *k);

@@ -5,7 +5,11 @@
  */
 #include "model.h"
 
-enum { NAME_BYTES = 160, SHAPE_TEXT = 64 };
+enum {
+    NAME_BYTES = 160,
+    SHAPE_TEXT = 64,
+    MAX_LAYERS = 1024, /* the deepest models have a few hundred; bounds what a file can ask for */
+};
 
 struct binder {
     const struct arch *arch;
@@ -95,7 +99,7 @@ static int check_shape(const struct binder *b, const struct weight *row,
     if (have == dims && memcmp(found, expected, (size_t)dims * sizeof *found) == 0)
         return dims <= 2 ? PITH_OK : pi_fail(b->err, PITH_E_UNSUPPORTED,
                                              "%.*s has more than two dimensions",
-                                             (int)t->name.n, t->name.at);
+                                             (int)pi_min_size(t->name.n, 80), t->name.at);
     return pi_fail(b->err, PITH_E_FORMAT, "%.*s is %s, expected %s = %s",
                    (int)pi_min_size(t->name.n, 80), t->name.at, shape_text(found, have, a),
                    row->shape, shape_text(expected, dims, e));
@@ -144,7 +148,8 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
     m->cols = m->rows == shape[0] && strchr(row->shape, ',') ? shape[1] : shape[0];
     if (!strchr(row->shape, ',') && from % pi_dtype(t->dtype).block)
         return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
-    pi_dtype_bytes(t->dtype, (size_t)m->cols, &stride);
+    if (!pi_dtype_bytes(t->dtype, (size_t)m->cols, &stride))
+        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
     m->stride = (int64_t)stride;
     m->data = t->data;
     if (from && strchr(row->shape, ','))
@@ -196,6 +201,9 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
     if (layers > w->n_tensors)
         return pi_fail(err, PITH_E_FORMAT, "%lld layers, but only %lld tensors",
                        (long long)layers, (long long)w->n_tensors);
+    if (layers > MAX_LAYERS)
+        return pi_fail(err, PITH_E_LIMIT, "%lld layers, at most %d are possible",
+                       (long long)layers, MAX_LAYERS);
     b.claimed = pi_arena_alloc(arena, (size_t)w->n_tensors, sizeof *b.claimed);
     b.bounds = pi_arena_alloc(arena, (size_t)(layers * n_rows), sizeof *b.bounds);
     if (!b.claimed || !b.bounds)

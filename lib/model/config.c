@@ -50,8 +50,14 @@ static int read_key(struct numbers *n, const struct key *key, const struct arch 
     m = *key->gguf ? pi_meta_find(w, pi_str(name)) : NULL;
     if (!m && !key->fallback)
         return pi_fail(err, PITH_E_FORMAT, "key %s is missing", name);
+    if (m)
+        row->key = name;
     if (!m) {
-        TRY(pi_numbers_eval(n, pi_str(key->fallback), -1, &row->value, err));
+        pith_error why;
+
+        if (pi_numbers_eval(n, pi_str(key->fallback), -1, &row->value, &why) != PITH_OK)
+            return pi_fail(err, why.code, "key %s is missing, and its default cannot be "
+                           "computed: %s", name, why.text);
     } else if (m->is_array) {
         TRY(read_array(row, m, name, arena, err));
     } else if (m->type == META_STR) {

@@ -63,6 +63,9 @@ static int build_program(pith_model *m, pith_error *err)
     linkage.exact = m->exact;
     TRY(pi_link(&m->program, &m->arena, &linkage, err));
     m->vocabulary = m->program.values[m->program.result].width;
+    if (m->vocabulary > INT32_MAX)
+        return pi_fail(err, PITH_E_LIMIT, "%lld tokens, at most %d are possible",
+                       (long long)m->vocabulary, INT32_MAX);
     return pi_numbers_count(&m->numbers, STR("ctx"), -1, 1, &m->context, err);
 }
 

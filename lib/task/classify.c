@@ -55,6 +55,21 @@ static int read_template(struct prompt_template *t, const pith_options *o, pith_
     return PITH_OK;
 }
 
+static int check_examples(const pith_options *o, pith_error *err)
+{
+    struct str text;
+    int texts = 0, labels = 0;
+
+    while (pi_option_str(o, PITH_OPT_EXAMPLE_TEXT, texts, &text))
+        texts++;
+    while (pi_option_str(o, PITH_OPT_EXAMPLE_LABEL, labels, &text))
+        labels++;
+    if (texts != labels)
+        return pi_fail(err, PITH_E_ARGUMENT, "%d example texts are given and %d example labels",
+                       texts, labels);
+    return PITH_OK;
+}
+
 /* One question without its label; writes if `to` is not NULL. Returns its bytes. */
 static size_t put_question(const struct prompt_template *t, struct str text, char *to)
 {
@@ -214,6 +229,7 @@ int pi_classify(pith_session *s, const struct strings *texts, const struct strin
     int status;
 
     TRY(read_template(&c.template, options, err));
+    TRY(check_examples(options, err));
     pi_arena_init(&arena, &s->arena.allocator);
     c.capacity = longest_prompt(&c, texts);
     c.buffer = pi_arena_alloc(&arena, c.capacity, 1);

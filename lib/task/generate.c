@@ -90,6 +90,7 @@ static int feed_prompt(pith_session *s, struct str prompt, const pith_options *o
 {
     struct id_list ids = { .allocator = s->arena.allocator };
     int flags = pi_option_i64(o, PITH_OPT_SPECIAL) ? TOKENIZE_PARSE_SPECIAL : 0;
+    int64_t position = s->position;
     int status = PITH_OK;
 
     if (s->position == 0 && s->pending < 0)
@@ -110,6 +111,8 @@ static int feed_prompt(pith_session *s, struct str prompt, const pith_options *o
         status = pi_session_feed(s, ids.ids, (int64_t)ids.n, err);
     if (status == PITH_OK)
         s->pending = -1;
+    else
+        s->position = position;
     pi_id_list_free(&ids);
     return status;
 }
@@ -218,6 +221,9 @@ static int next_token(pith_session *s, struct generation *g, bool *more, pith_er
     }
     if (!s->has_logits)
         return pi_fail(err, PITH_E_STATE, "the session was changed while it generated");
+    /* Where nothing was fed, nothing has looked yet. */
+    if (atomic_exchange(&s->cancel, 0))
+        return pi_fail(err, PITH_E_CANCELLED, "cancelled");
     logits = pi_session_logits(s);
     TRY(pi_sample(&s->sampler, logits, s->model->vocabulary, s->history, s->position,
                   &g->event.token, err));

@@ -24,10 +24,11 @@ from model import load_gguf, load_tokenizer  # noqa: E402
 from train import correct, label_scores  # noqa: E402
 
 STEPS = 64
+# Prompts after which no two tokens come close for long: see "margin".
 STORIES = (
-    "Once upon a time",
-    "Once upon a time, there was a little dog named Max. He liked to",
-    "Tom and Sue went to the park. They saw a big tree. \"Look,\" said Sue,",
+    "Once upon a time, there was a little girl named Lily.",
+    "Once upon a time, there was a boy named Tim. Tim had a red",
+    "The wind was strong and the tree",
 )
 REVIEWS = (
     "The soup was delicious and the waiter was very friendly.",
@@ -46,13 +47,17 @@ MESSAGES = (
 def story(model, sp, prompt):
     ids = [sp.bos_id()] + sp.encode(prompt)
     last = model.logits(torch.tensor([ids]))[0, -1]
-    out = list(ids)
+    out, margin = list(ids), float("inf")
     for _ in range(STEPS):
-        out.append(int(model.logits(torch.tensor([out]))[0, -1].argmax()))
+        best = model.logits(torch.tensor([out]))[0, -1].topk(2)
+        margin = min(margin, float(best.values[0] - best.values[1]))
+        out.append(int(best.indices[0]))
     return {"prompt": prompt, "prompt_ids": ids,
             "greedy_ids": out[len(ids):],
             # The tail of the whole, so that a leading space survives.
             "greedy_text": sp.decode(out[1:])[len(prompt):],
+            # Smallest lead of a chosen token: how far rounding may go.
+            "margin": round(margin, 5),
             "last_logits": [round(x, 5) for x in last.tolist()]}
 
 
@@ -64,6 +69,17 @@ def classify(model, sp, text, labels):
             "content_free": [round(x, 5) for x in free.tolist()],
             "probabilities": [round(x, 6) for x in
                               (score - free).softmax(0).tolist()]}
+
+
+def dump(golden):
+    """JSON with one case a line."""
+    lines = []
+    for name, value in golden.items():
+        text = json.dumps(value)
+        if isinstance(value, list):
+            text = "[\n  " + ",\n  ".join(map(json.dumps, value)) + "]"
+        lines.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 @torch.inference_mode()
@@ -93,8 +109,7 @@ def main():
         "heldout": heldout,
     }
     with open(out, "w") as f:
-        json.dump(golden, f, indent=1)
-        f.write("\n")
+        f.write(dump(golden))
 
 
 if __name__ == "__main__":

@@ -194,6 +194,8 @@ static void test_type(enum dtype type, dot_fn *dot)
             s.pad = random_below(3);
             against_double(&s, dot);
         }
+    dot(0, block * 3, NULL, 0, 5, NULL, 0, NULL, 0);
+    dot(5, block * 3, NULL, 0, 0, NULL, 0, NULL, 0);
     s.draw = DRAW_PLAIN;
     s.rows = 37, s.m = 19, s.pad = 0;
     for (size_t i = 0; i < PI_COUNT(blocks_itself); i++) {

@@ -68,8 +68,8 @@ static void against_scalar(enum dtype type, unpack_fn *unpack, unpack_fn *below,
     GUARDED(unpack(y, w, n));
     for (int64_t i = 0; i < n; i++)
         if (!same_bits(y[i], expected[i])) {
-            fail("n %" PRId64 ", draw %d: value %" PRId64 " is %.9g, expected %.9g", n, (int)draw, i,
-                 (double)y[i], (double)expected[i]);
+            fail("n %" PRId64 ", draw %d: value %" PRId64 " is %.9g, expected %.9g", n,
+                 (int)draw, i, (double)y[i], (double)expected[i]);
             break;
         }
     release();

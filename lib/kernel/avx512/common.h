@@ -16,6 +16,7 @@ enum { PREFETCH_AVX512 = 2048 };
 
 INLINE_AVX512 void prefetch_avx512(const uint8_t *w, int bytes)
 {
+#pragma GCC unroll 16
     for (int i = 0; i < bytes; i += 64)
         _mm_prefetch((const char *)w + PREFETCH_AVX512 + i, _MM_HINT_T0);
 }

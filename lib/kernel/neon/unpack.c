@@ -1,0 +1,119 @@
+/* unpack.c - weights to float32, rounded step by step as the formats define it.
+ */
+#include "block.h"
+
+static PI_UNPACK(unpack_f16_neon)
+{
+    int64_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(y + i, load_halves_neon(w + 2 * i));
+    for (; i < n; i++)
+        y[i] = pi_f32_from_f16(pi_le16(w + 2 * i));
+}
+
+static PI_UNPACK(unpack_bf16_neon)
+{
+    int64_t i = 0;
+
+    for (; i + 4 <= n; i += 4) {
+        uint32x4_t wide = vshll_n_u16(vreinterpret_u16_u8(vld1_u8(w + 2 * i)), 16);
+        vst1q_f32(y + i, vreinterpretq_f32_u32(wide));
+    }
+    for (; i < n; i++)
+        y[i] = pi_f32_from_bf16(pi_le16(w + 2 * i));
+}
+
+/* y = scale * q (+ min, or less a min) for 16 values. */
+INLINE_NEON void sixteen_neon(float *y, int8x16_t q, float32x4_t scale, bool has_min,
+                              float32x4_t min)
+{
+    int16x8_t low = vmovl_s8(vget_low_s8(q)), high = vmovl_high_s8(q);
+    int32x4_t v[4] = { vmovl_s16(vget_low_s16(low)), vmovl_high_s16(low),
+                       vmovl_s16(vget_low_s16(high)), vmovl_high_s16(high) };
+
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        float32x4_t value = vmulq_f32(scale, vcvtq_f32_s32(v[i]));
+        vst1q_f32(y + 4 * i, has_min ? vaddq_f32(value, min) : value);
+    }
+}
+
+/* y = scale * q (+ min) */
+INLINE_NEON void unpack_q8_neon(enum dtype type, float *y, const uint8_t *w, int64_t n)
+{
+    for (; n > 0; n -= 32, y += 32, w += block_bytes_neon(type)) {
+        float32x4_t scale = vdupq_lane_f32(vget_low_f32(scales_neon(type, w, 1)), 0);
+        float32x4_t min = vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(pi_le16(w + 2))));
+        for (int half = 0; half < 2; half++)
+            sixteen_neon(y + 16 * half, half_q8_neon(type, w, half), scale, has_min_neon(type),
+                         min);
+    }
+}
+
+/* d times the 16 group values. */
+INLINE_NEON void times_groups_neon(float *y, int8x16_t group, float32x4_t d)
+{
+    sixteen_neon(y, group, d, false, d);
+}
+
+/* y = (d * group) * q (- dmin * low) */
+INLINE_NEON void unpack_q8k_neon(enum dtype type, float *y, const uint8_t *w, int64_t n)
+{
+    for (; n > 0; n -= 256, y += 256, w += block_bytes_neon(type)) {
+        const uint8_t *at = w + scale_at_neon(type);
+        struct groups_neon group = groups_neon(type, w);
+        float scale[16], min[16] = { 0 };
+        float32x4_t half = vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(pi_le16(at))));
+
+        times_groups_neon(scale, group.scale, half);
+        if (has_min_neon(type)) {
+            half = vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(pi_le16(at + 2))));
+            times_groups_neon(min, group.low, vnegq_f32(half));
+        }
+#pragma GCC unroll 16
+        for (int g = 0; g < 16; g++) {
+            int own = is_wide_neon(type) ? g / 2 : g;
+            sixteen_neon(y + 16 * g, group_q8k_neon(type, w, g), vdupq_n_f32(scale[own]),
+                         has_min_neon(type), vdupq_n_f32(min[own]));
+        }
+    }
+}
+
+#define UNPACK(format, TYPE, kind) \
+    static PI_UNPACK(unpack_##format##_neon) { unpack_##kind##_neon(TYPE, y, w, n); }
+
+UNPACK(q4_0, DTYPE_Q4_0, q8)
+UNPACK(q4_1, DTYPE_Q4_1, q8)
+UNPACK(q5_0, DTYPE_Q5_0, q8)
+UNPACK(q5_1, DTYPE_Q5_1, q8)
+UNPACK(q8_0, DTYPE_Q8_0, q8)
+UNPACK(iq4_nl, DTYPE_IQ4_NL, q8)
+UNPACK(mxfp4, DTYPE_MXFP4, q8)
+UNPACK(q2_k, DTYPE_Q2_K, q8k)
+UNPACK(q3_k, DTYPE_Q3_K, q8k)
+UNPACK(q4_k, DTYPE_Q4_K, q8k)
+UNPACK(q5_k, DTYPE_Q5_K, q8k)
+UNPACK(q6_k, DTYPE_Q6_K, q8k)
+UNPACK(iq4_xs, DTYPE_IQ4_XS, q8k)
+
+#undef UNPACK
+
+void pi_unpack_neon(struct kernels *k)
+{
+    k->unpack[DTYPE_F16] = unpack_f16_neon;
+    k->unpack[DTYPE_BF16] = unpack_bf16_neon;
+    k->unpack[DTYPE_Q4_0] = unpack_q4_0_neon;
+    k->unpack[DTYPE_Q4_1] = unpack_q4_1_neon;
+    k->unpack[DTYPE_Q5_0] = unpack_q5_0_neon;
+    k->unpack[DTYPE_Q5_1] = unpack_q5_1_neon;
+    k->unpack[DTYPE_Q8_0] = unpack_q8_0_neon;
+    k->unpack[DTYPE_IQ4_NL] = unpack_iq4_nl_neon;
+    k->unpack[DTYPE_MXFP4] = unpack_mxfp4_neon;
+    k->unpack[DTYPE_Q2_K] = unpack_q2_k_neon;
+    k->unpack[DTYPE_Q3_K] = unpack_q3_k_neon;
+    k->unpack[DTYPE_Q4_K] = unpack_q4_k_neon;
+    k->unpack[DTYPE_Q5_K] = unpack_q5_k_neon;
+    k->unpack[DTYPE_Q6_K] = unpack_q6_k_neon;
+    k->unpack[DTYPE_IQ4_XS] = unpack_iq4_xs_neon;
+}
