@@ -3,6 +3,7 @@
 # FLOORS is the one list: build order, lint of the layering, and the single-file build.
 FLOORS := base file kernel graph arch text model session task api
 ISAS   := scalar avx2 avx512
+ISAS_ARM := scalar neon dotprod i8mm
 
 CC      ?= gcc
 CXX     ?= g++
@@ -39,13 +40,19 @@ ISA_scalar :=
 ISA_arch   := -Wno-missing-field-initializers # sparse tables
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni
+ISA_neon :=
+ISA_dotprod := -march=armv8.2-a+dotprod
+ISA_i8mm := -march=armv8.2-a+dotprod+i8mm
 MACHINE := $(shell $(CC) -dumpmachine | cut -d- -f1)
-ifneq ($(MACHINE),x86_64)
+ifeq ($(MACHINE),aarch64)
+ISAS := $(ISAS_ARM)
+else ifneq ($(MACHINE),x86_64)
 ISAS := scalar
 endif
 
-SOURCES := $(foreach f,$(FLOORS),$(sort $(wildcard lib/$(f)/*.c)) \
-             $(if $(filter kernel,$(f)),$(foreach i,$(ISAS),$(sort $(wildcard lib/kernel/$(i)/*.c)))))
+sources = $(foreach f,$(FLOORS),$(sort $(wildcard lib/$(f)/*.c)) \
+            $(if $(filter kernel,$(f)),$(foreach i,$(1),$(sort $(wildcard lib/kernel/$(i)/*.c)))))
+SOURCES := $(call sources,$(ISAS))
 ifdef ONE
 OBJECTS := $(BUILD)/pith.o
 else
@@ -57,7 +64,7 @@ EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/cl
 TESTFLAGS := -std=c11 $(OPT) -g -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
 MODEL   ?= examples/models/pith-tiny.gguf
 
-.PHONY: all run test check bench asan ubsan tsan hostile fuzz lint format one examples bindings \
+.PHONY: all run test check bench arm asan ubsan tsan hostile fuzz lint format one examples bindings \
         install explain walk help clean
 
 all: $(BUILD)/libpith.a $(BUILD)/libpith.so $(BUILD)/pith ## the library, static and shared, and the command
@@ -128,6 +135,15 @@ bench: $(BUILD)/pith $(KERNEL_TEST) $(BUILD)/tests/bench/model ## speed of kerne
 $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libpith.a
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
+
+# ARM_CPUS: with everything, with SDOT only, with neither.
+ARM      ?= aarch64-linux-gnu-
+ARM_CPUS ?= max neoverse-n1 cortex-a57
+ARM_TESTS := build/arm/tests/kernel/kernel build/arm/tests/session/golden
+arm: ## the library and its tests built for Arm, run under qemu-user; needs aarch64-linux-gnu-gcc and qemu-aarch64-static
+	$(MAKE) CC=$(ARM)gcc AR=$(ARM)ar BUILD=build/arm LDLIBS="-static -lm -pthread" $(ARM_TESTS)
+	@for cpu in $(ARM_CPUS); do for test in $(ARM_TESTS); do \
+	    echo "$$cpu:"; qemu-aarch64-static -cpu $$cpu $$test || exit 1; done; done
 
 asan: ## the tests under AddressSanitizer and LeakSanitizer
 	$(MAKE) BUILD=build/asan OPT=-O1 SAN="-fsanitize=address -fno-omit-frame-pointer" test

@@ -88,9 +88,12 @@ static void *must_alloc(size_t size)
     return block;
 }
 
+static volatile sig_atomic_t interrupted;
+
 static void on_interrupt(int number)
 {
     (void)number;
+    interrupted = 1;
     pith_session_cancel(cli.session);
 }
 
@@ -712,6 +715,36 @@ static int verb_verify(void)
     return 0;
 }
 
+static int32_t show_quantize(void *user, int64_t done, int64_t total)
+{
+    progress(user, done >> 20, total >> 20);
+    return interrupted;
+}
+
+/* MODEL OUT TYPE */
+static int verb_quantize(void)
+{
+    int64_t tensors, converted, fallbacks, in_bytes, out_bytes;
+    char what[] = "quantize, MiB";
+    pith_error err = { 0 };
+    double start = now();
+
+    if (cli.n_args != 2)
+        fail(EXIT_USAGE, "usage: pith quantize MODEL OUT TYPE");
+    must(pith_quantize_plan(cli.model_path, -1, cli.args[1], cli.options, &tensors, &converted,
+                            &fallbacks, &in_bytes, &out_bytes, &err), &err);
+    signal(SIGINT, on_interrupt);
+    must(pith_quantize(cli.model_path, -1, cli.args[0], -1, cli.args[1], cli.options,
+                       show_quantize, what, &err), &err);
+    printf(cli.json ? "{\"in_bytes\": %" PRId64 ", \"out_bytes\": %" PRId64 ", \"tensors\": %"
+                      PRId64 ", \"converted\": %" PRId64 ", \"fallbacks\": %" PRId64
+                      ", \"seconds\": %.3f}\n"
+                    : "%" PRId64 " to %" PRId64 " bytes of weights; of %" PRId64 " tensors %" PRId64
+                      " converted, %" PRId64 " of them to a fallback, in %.1f s\n",
+           in_bytes, out_bytes, tensors, converted, fallbacks, now() - start);
+    return 0;
+}
+
 /* ---- the command line ---- */
 
 static const struct verb {
@@ -731,6 +764,8 @@ static const struct verb {
     { "info", "", "what the file says about itself", verb_info },
     { "explain", "", "the program that the model runs", verb_explain },
     { "verify", "", "check that every weight is a number", verb_verify },
+    { "quantize", "OUT TYPE", "write the model in another number format, such as Q4_K_M",
+      verb_quantize },
 };
 
 static void print_help(FILE *to)

@@ -61,12 +61,12 @@ PITH_API const char *pith_version_string(void);
     X(PITH_OK,            0,   "ok")                                                     \
     X(PITH_END,           1,   "nothing more to come")                                   \
     X(PITH_E_ARGUMENT,   -1,   "an argument or option is wrong")                         \
-    X(PITH_E_IO,         -2,   "a file cannot be opened, read or written")                \
+    X(PITH_E_IO,         -2,   "a file cannot be opened, read or written")               \
     X(PITH_E_FORMAT,     -3,   "a model file is broken or contradicts itself")           \
     X(PITH_E_UNSUPPORTED, -4,  "valid, but this library cannot do it")                   \
     X(PITH_E_MEMORY,     -5,   "out of memory")                                          \
     X(PITH_E_LIMIT,      -6,   "more than a stated limit, such as the context length")   \
-    X(PITH_E_CANCELLED,  -7,   "cancelled by the caller")                                 \
+    X(PITH_E_CANCELLED,  -7,   "cancelled by the caller")                                \
     X(PITH_E_NUMERIC,    -8,   "not-a-number or infinity where a number is needed")      \
     X(PITH_E_STATE,      -9,   "called out of order")
 
@@ -375,7 +375,7 @@ PITH_API int32_t pith_score(pith_session *session, const char *prompt, int64_t p
 PITH_API int32_t pith_score_tokens(pith_session *session, const int32_t *ids, int64_t count,
                                    double *logprobs, pith_error *err);
 
-/* ---- files --------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------- */
 
 /* Called on the caller's thread, now and then and at the end (done == total); returns 0 to go on,
  * anything else to cancel. */
@@ -388,7 +388,7 @@ typedef int32_t pith_progress_fn(void *user, int64_t done, int64_t total);
  * become F32, and rows that do not divide into a format's blocks get the next one that fits. All
  * metadata is kept; general.file_type and general.quantization_version are set.
  * `out` appears when it is complete and not before; on failure nothing is left behind. It may not
- * be `in`. Reads the option "threads", of which the result does not depend; progress may be NULL, and
+ * be `in`. Reads the option "threads", on which the result does not depend. progress may be NULL; it
  * is told bytes of the input. Memory needed does not grow with the file.
  * PITH_E_UNSUPPORTED names a tensor that is quantised already; PITH_E_NUMERIC one that holds a
  * value that is no finite number or too large for the format; PITH_E_IO a path that cannot be

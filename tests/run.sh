@@ -23,11 +23,14 @@ count() {
     [ $status -ne 0 ] && [ "$2" -eq 0 ] && failed=$((failed + 1))
 }
 
+export BUILD SHARED CC CXX PYTHON
+
 for program in "$@"; do
     count "$program" "$program"
 done
-for script in tests/api/*.sh; do
-    [ -e "$script" ] && count "$script" sh "$script"
+for script in tests/*/*.sh; do
+    case $script in tests/bench/*) continue ;; esac
+    count "$script" sh "$script"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 echo "$passed passed, $failed failed"

@@ -74,6 +74,23 @@ uint32_t pi_cpu_tiers(void)
     return tiers;
 }
 
+#elif defined(__aarch64__) && defined(__linux__) && !defined(__AARCH64EB__)
+#include <sys/auxv.h>
+
+/* Bits of AT_HWCAP and AT_HWCAP2; Linux, arch/arm64/include/uapi/asm/hwcap.h. */
+enum { AUX_ASIMD = 1 << 1, AUX_ASIMDDP = 1 << 20, AUX2_I8MM = 1 << 13 };
+
+uint32_t pi_cpu_tiers(void)
+{
+    unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+
+    if (!(first & AUX_ASIMD))
+        return 0;
+    if (!(first & AUX_ASIMDDP))
+        return TIER_NEON;
+    return TIER_NEON | TIER_DOTPROD | (second & AUX2_I8MM ? TIER_I8MM : 0);
+}
+
 #else
 
 uint32_t pi_cpu_tiers(void)

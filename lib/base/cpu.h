@@ -10,9 +10,9 @@ enum tier {
     TIER_AVX2 = 1 << 0,    /* AVX2, FMA, F16C */
     TIER_AVX512 = 1 << 1,  /* F, BW, DQ, VL, VBMI, VNNI: Ice Lake, Zen 4 and later */
     TIER_AMX = 1 << 2,     /* tile, int8, bf16, AVX512-BF16, granted by the kernel */
-    TIER_NEON = 1 << 3,
-    TIER_DOTPROD = 1 << 4,
-    TIER_I8MM = 1 << 5,
+    TIER_NEON = 1 << 3,    /* every 64-bit Arm */
+    TIER_DOTPROD = 1 << 4, /* SDOT: Cortex-A76, Neoverse N1 and later */
+    TIER_I8MM = 1 << 5,    /* SMMLA: Neoverse V1, Cortex-X2 and later */
 };
 
 /* The tiers that the processor and the operating system both support, from cpuid, XGETBV and

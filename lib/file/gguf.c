@@ -106,6 +106,8 @@ static int read_meta(struct cursor *c, struct meta *m, pith_error *err)
     }
     if (c->is_short)
         return too_short(err, "the metadata");
+    if (m->key.n == 0)
+        return pi_fail(err, PITH_E_FORMAT, "a metadata key is empty");
     if (type >= META_TYPES || type == META_ARRAY)
         return pi_fail(err, PITH_E_FORMAT, "key %.*s has value type %u%s",
                        (int)pi_min_size(m->key.n, 80), m->key.at, type,

@@ -12,6 +12,9 @@
     X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 #define PI_AVX512_FILES(X) \
     X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
+#define PI_NEON_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
+#define PI_DOTPROD_FILES(X) X(dot) X(probe)
+#define PI_I8MM_FILES(X) X(dot) X(probe)
 /* clang-format on */
 
 typedef void overlay_fn(struct kernels *k);
@@ -24,6 +27,15 @@ PI_AVX2_FILES(PI_DECLARE)
 #undef PI_DECLARE
 #define PI_DECLARE(file) overlay_fn pi_##file##_avx512;
 PI_AVX512_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_neon;
+PI_NEON_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_dotprod;
+PI_DOTPROD_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_i8mm;
+PI_I8MM_FILES(PI_DECLARE)
 #undef PI_DECLARE
 
 #endif

@@ -7,6 +7,9 @@
 #define OVERLAY_SCALAR(file) pi_##file##_scalar(k);
 #define OVERLAY_AVX2(file) pi_##file##_avx2(k);
 #define OVERLAY_AVX512(file) pi_##file##_avx512(k);
+#define OVERLAY_NEON(file) pi_##file##_neon(k);
+#define OVERLAY_DOTPROD(file) pi_##file##_dotprod(k);
+#define OVERLAY_I8MM(file) pi_##file##_i8mm(k);
 
 void pi_kernels_pick(struct kernels *k, uint32_t tiers)
 {
@@ -22,6 +25,19 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
         k->tier = "avx512";
         PI_AVX512_FILES(OVERLAY_AVX512)
     }
+#elif defined(__aarch64__)
+    if (tiers & TIER_NEON) {
+        k->tier = "neon";
+        PI_NEON_FILES(OVERLAY_NEON)
+    }
+    if (tiers & TIER_DOTPROD) {
+        k->tier = "dotprod";
+        PI_DOTPROD_FILES(OVERLAY_DOTPROD)
+    }
+    if (tiers & TIER_I8MM) {
+        k->tier = "i8mm";
+        PI_I8MM_FILES(OVERLAY_I8MM)
+    }
 #else
     (void)tiers;
 #endif
@@ -30,6 +46,9 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
 #undef OVERLAY_SCALAR
 #undef OVERLAY_AVX2
 #undef OVERLAY_AVX512
+#undef OVERLAY_NEON
+#undef OVERLAY_DOTPROD
+#undef OVERLAY_I8MM
 
 enum operand pi_operand_of(enum dtype type)
 {

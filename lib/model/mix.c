@@ -1,7 +1,7 @@
 /* mix.c - which number format each tensor of a quantised model gets. See mix.h.
  *
- * The mixes are those that users know from llama.cpp (src/llama-quant.cpp, 2025-08), so that a file of
- * a name has the size and quality expected of it: tensors that lose most get more bits. Tensors
+ * A mix gives more bits to tensors that lose most. They are those that users know from llama.cpp
+ * (src/llama-quant.cpp, August 2025), so that a file of a name has the size expected of it. Tensors
  * are told by the words of their GGUF names.
  *
  * Before: quantize.c.
@@ -29,9 +29,9 @@ struct mix_rule {
 /* First match wins; a tensor without one gets the mix's own type. */
 struct mix {
     const char *name;
-    uint32_t file_type; /* llama_ftype */
+    uint32_t file_type; /* as GGUF numbers the mixes */
     enum dtype type;
-    struct mix_rule rules[6];
+    struct mix_rule rules[7];
 };
 
 #define MIX_V "attn_v.weight"
@@ -45,30 +45,51 @@ static const struct mix mixes[] = {
     { "BF16", 32, DTYPE_BF16, { { 0 } } },
     { "Q8_0", 7, DTYPE_Q8_0, { { 0 } } },
     { "Q6_K", 18, DTYPE_Q6_K, { { 0 } } },
-    { "Q5_K_M", 17, DTYPE_Q5_K, { { MIX_V, MORE_BITS, DTYPE_Q6_K }, { MIX_QKV, ALWAYS, DTYPE_Q6_K },
-                                  { MIX_DOWN, MORE_BITS, DTYPE_Q6_K } } },
+    { "Q5_K_M", 17, DTYPE_Q5_K, {
+        { MIX_V, MORE_BITS, DTYPE_Q6_K },
+        { MIX_QKV, ALWAYS, DTYPE_Q6_K },
+        { MIX_DOWN, MORE_BITS, DTYPE_Q6_K } } },
     { "Q5_K_S", 16, DTYPE_Q5_K, { { 0 } } },
     { "Q5_1", 9, DTYPE_Q5_1, { { 0 } } },
     { "Q5_0", 8, DTYPE_Q5_0, { { 0 } } },
-    { "Q4_K_M", 15, DTYPE_Q4_K, { { MIX_V, MORE_BITS, DTYPE_Q6_K }, { MIX_QKV, ALWAYS, DTYPE_Q5_K },
-                                  { MIX_DOWN, MORE_BITS, DTYPE_Q6_K },
-                                  { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
-    { "Q4_K_S", 14, DTYPE_Q4_K, { { MIX_V, FIRST_4, DTYPE_Q5_K }, { MIX_DOWN, FIRST_8TH, DTYPE_Q5_K },
-                                  { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
+    { "Q4_K_M", 15, DTYPE_Q4_K, {
+        { MIX_V, MORE_BITS, DTYPE_Q6_K },
+        { MIX_QKV, ALWAYS, DTYPE_Q5_K },
+        { MIX_DOWN, MORE_BITS, DTYPE_Q6_K },
+        { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
+    { "Q4_K_S", 14, DTYPE_Q4_K, {
+        { MIX_V, FIRST_4, DTYPE_Q5_K },
+        { MIX_DOWN, FIRST_8TH, DTYPE_Q5_K },
+        { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
     { "Q4_1", 3, DTYPE_Q4_1, { { 0 } } },
     { "Q4_0", 2, DTYPE_Q4_0, { { 0 } } },
-    { "IQ4_NL", 25, DTYPE_IQ4_NL, { { MIX_V, SHARED_4, DTYPE_Q5_K }, { MIX_DOWN, FIRST_8TH, DTYPE_Q5_K },
-                                    { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
-    { "Q3_K_L", 13, DTYPE_Q3_K, { { MIX_V, ALWAYS, DTYPE_Q5_K }, { MIX_QKV, ALWAYS, DTYPE_Q4_K },
-                                  { MIX_DOWN, ALWAYS, DTYPE_Q5_K }, { MIX_OUT, ALWAYS, DTYPE_Q5_K } } },
-    { "Q3_K_M", 12, DTYPE_Q3_K, { { MIX_V, FIRST_2, DTYPE_Q5_K }, { MIX_V, ALWAYS, DTYPE_Q4_K },
-                                  { MIX_QKV, ALWAYS, DTYPE_Q4_K }, { MIX_DOWN, FIRST_16TH, DTYPE_Q5_K },
-                                  { MIX_DOWN, ALWAYS, DTYPE_Q4_K }, { MIX_OUT, ALWAYS, DTYPE_Q4_K } } },
+    { "IQ4_NL", 25, DTYPE_IQ4_NL, {
+        { MIX_V, SHARED_4, DTYPE_Q5_K },
+        { MIX_DOWN, FIRST_8TH, DTYPE_Q5_K },
+        { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
+    { "Q3_K_L", 13, DTYPE_Q3_K, {
+        { MIX_V, ALWAYS, DTYPE_Q5_K },
+        { MIX_QKV, ALWAYS, DTYPE_Q4_K },
+        { MIX_DOWN, ALWAYS, DTYPE_Q5_K },
+        { MIX_OUT, ALWAYS, DTYPE_Q5_K } } },
+    { "Q3_K_M", 12, DTYPE_Q3_K, {
+        { MIX_V, FIRST_2, DTYPE_Q5_K },
+        { MIX_V, ALWAYS, DTYPE_Q4_K },
+        { MIX_QKV, ALWAYS, DTYPE_Q4_K },
+        { MIX_DOWN, FIRST_16TH, DTYPE_Q5_K },
+        { MIX_DOWN, ALWAYS, DTYPE_Q4_K },
+        { MIX_OUT, EXPERTS_8, DTYPE_Q5_K },
+        { MIX_OUT, ALWAYS, DTYPE_Q4_K } } },
     { "Q3_K_S", 11, DTYPE_Q3_K, { { MIX_OUT, EXPERTS_8, DTYPE_Q5_K } } },
-    { "Q2_K", 10, DTYPE_Q2_K, { { MIX_V, SHARED_4, DTYPE_Q4_K }, { MIX_V, ALWAYS, DTYPE_Q3_K },
-                                { MIX_DOWN, ALWAYS, DTYPE_Q3_K }, { MIX_OUT, EXPERTS_8, DTYPE_Q5_K },
-                                { MIX_OUT, ALWAYS, DTYPE_Q3_K } } },
-    { "Q2_K_S", 21, DTYPE_Q2_K, { { MIX_V, SHARED_4, DTYPE_Q4_K }, { MIX_DOWN, FIRST_8TH, DTYPE_Q4_K } } },
+    { "Q2_K", 10, DTYPE_Q2_K, {
+        { MIX_V, SHARED_4, DTYPE_Q4_K },
+        { MIX_V, ALWAYS, DTYPE_Q3_K },
+        { MIX_DOWN, ALWAYS, DTYPE_Q3_K },
+        { MIX_OUT, EXPERTS_8, DTYPE_Q5_K },
+        { MIX_OUT, ALWAYS, DTYPE_Q3_K } } },
+    { "Q2_K_S", 21, DTYPE_Q2_K, {
+        { MIX_V, SHARED_4, DTYPE_Q4_K },
+        { MIX_DOWN, FIRST_8TH, DTYPE_Q4_K } } },
 };
 
 /* Small tensors that steer much: they stay as they are. */

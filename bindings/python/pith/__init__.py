@@ -19,6 +19,7 @@ from ._errors import (ArgumentError, Cancelled, FileError, FormatError, LimitErr
 from ._library import lib as _lib
 from ._model import Model, ModelInfo, TensorInfo
 from ._options import OptionInfo, OptionValue, options
+from ._quantize import QuantizePlan, quantize, quantize_plan
 from ._session import Event, Events, Generation, Session
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ library_path: str = _lib.dll._name
 __all__ = [
     "ArgumentError", "Cancelled", "Event", "Events", "FileError", "FormatError", "Generation",
     "LimitError", "MissingFileError", "Model", "ModelInfo", "NumericError", "OptionInfo",
-    "OptionValue", "OutOfMemory", "PithError", "Session", "StateError", "TensorInfo",
-    "UnsupportedError", "library_path", "library_version", "options",
+    "OptionValue", "OutOfMemory", "PithError", "QuantizePlan", "Session", "StateError",
+    "TensorInfo", "UnsupportedError", "library_path", "library_version", "options", "quantize",
+    "quantize_plan",
 ]

@@ -9,7 +9,7 @@ import sys
 from ctypes import (POINTER, Structure, byref, c_char, c_char_p, c_double, c_int32, c_int64,
                     c_void_p)
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 from . import _errors
 
@@ -24,7 +24,7 @@ class ErrorStruct(Structure):
 
 
 _out = c_void_p  # the address of a pointer or an array that the library fills
-_FUNCTIONS = {
+_FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     # name: (result, arguments); a result of None is nothing, `int` a status to check
     "version": (c_int32, []),
     "version_string": (c_char_p, []),

@@ -39,12 +39,12 @@ def _read_table() -> Dict[str, OptionInfo]:
     for i in range(lib.option_count()):
         key, kind, scope = Int32(), Int32(), Int32()
         name, text = Pointer(), Pointer()
-        bounds = [Double(), Double(), Double()]
-        lib.option_info(i, byref(key), byref(name), byref(kind), byref(scope),
-                        *map(byref, bounds), byref(text))
+        least, most, default = Double(), Double(), Double()
+        lib.option_info(i, byref(key), byref(name), byref(kind), byref(scope), byref(least),
+                        byref(most), byref(default), byref(text))
         info = OptionInfo(text_at(name), key.value, _TYPES.get(kind.value, str),
-                          _SCOPES.get(scope.value, "call"), *(b.value for b in bounds),
-                          text_at(text))
+                          _SCOPES.get(scope.value, "call"), least.value, most.value,
+                          default.value, text_at(text))
         table[info.name] = info
     return table
 

@@ -84,8 +84,8 @@ def float_buffer(count: int) -> Tuple[bytearray, Any]:
     return buffer, (ctypes.c_char * len(buffer)).from_buffer(buffer)
 
 
-def float_view(buffer: Union[bytes, bytearray], *shape: int) -> Any:
+def float_view(buffer: Union[bytes, bytearray], *shape: int) -> memoryview:
     """The buffer as a memoryview of float32 of that shape: numpy.asarray takes it as it is."""
-    if 0 in shape:
-        return memoryview(bytearray()).cast("f")
-    return memoryview(buffer).cast("f", shape=list(shape))
+    view: Any = memoryview(b"" if 0 in shape else buffer)
+    floats: memoryview = view.cast("f") if 0 in shape else view.cast("f", shape=list(shape))
+    return floats

@@ -56,18 +56,20 @@ INLINE_NEON void tile_f_neon(enum dtype type, int R, int T, const uint8_t *w, in
             }
         }
     for (; i < cols; i += 4) {
-        size_t left = (size_t)pi_min(cols - i, 4);
-#pragma GCC unroll 2
+        int64_t left = pi_min(cols - i, 4);
+        float32x4_t weight[2], value[4];
         for (int r = 0; r < R; r++) {
             uint8_t tail[16] = { 0 };
-            memcpy(tail, w + r * w_stride + size * i, left * (size_t)size);
-#pragma GCC unroll 4
-            for (int t = 0; t < T; t++) {
-                const float *at = (const float *)(const void *)(x + t * x_stride) + i;
-                acc[0][r][t] = vfmaq_f32(acc[0][r][t], weights_neon(type, tail),
-                                         load_floats_neon(at, (int64_t)left));
-            }
+            memcpy(tail, w + r * w_stride + size * i, (size_t)(left * size));
+            weight[r] = weights_neon(type, tail);
         }
+        for (int t = 0; t < T; t++)
+            value[t] = load_floats_neon((const float *)(const void *)(x + t * x_stride) + i, left);
+#pragma GCC unroll 2
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 4
+            for (int t = 0; t < T; t++)
+                acc[0][r][t] = vfmaq_f32(acc[0][r][t], weight[r], value[t]);
     }
 #pragma GCC unroll 2
     for (int r = 0; r < R; r++)

@@ -1,0 +1,926 @@
+/* gguf.c - files that are none, broken files, and the broken files that have brought down others: each
+ * is refused with the right status and a text that names what is wrong, and leaves nothing behind.
+ *
+ * Tests of known vulnerabilities carry their ids.
+ */
+#include "hostile.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#define LLAMA "tests/golden/llama.gguf"
+
+static struct gguf *fresh(void) { return tiny_model(&tiny_llama); }
+
+/* ---- what is no file ---- */
+
+static char folder[64], path[160];
+
+static const char *in_folder(const char *name)
+{
+    if (!*folder) {
+        strcpy(folder, "/tmp/pith-XXXXXX");
+        CHECK(mkdtemp(folder) != NULL);
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_bytes(const char *name, const void *data, size_t n)
+{
+    FILE *f = fopen(in_folder(name), "wb");
+
+    CHECK(f && fwrite(data, 1, n, f) == n);
+    if (f)
+        fclose(f);
+}
+
+static bool is_mapped(const char *name)
+{
+    size_t n;
+    char *maps = (char *)check_read("/proc/self/maps", &n);
+    FILE *f = fopen("/proc/self/maps", "r");
+    char line[512];
+    bool found = false;
+
+    free(maps);
+    while (f && fgets(line, sizeof line, f))
+        found |= strstr(line, name) != NULL;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Fails so within 100 ms, and keeps neither descriptor nor mapping. */
+static void refuse_path(const char *name, int32_t expected, const char *parts)
+{
+    pith_model *m = NULL;
+    pith_error e = { 0 };
+    int before = dup(0), after;
+    int32_t status;
+
+    close(before);
+    alarm(10);
+    status = pith_model_open(&m, name, -1, NULL, &e);
+    alarm(0);
+    if (status != expected || !has_one_of(e.text, parts))
+        CHECK_FAIL("%s gives %s: \"%s\", expected %s about %s", name, pith_status_name(status),
+                   e.text, pith_status_name(expected), parts);
+    CHECK(status == PITH_OK || m == NULL);
+    pith_model_release(m);
+    after = dup(0);
+    close(after);
+    CHECK_INT(after, before);
+    CHECK(!is_mapped(name));
+}
+
+static void things_that_are_no_file(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    refuse_path(in_folder("missing.gguf"), PITH_E_IO, "no such file");
+    refuse_path(folder, PITH_E_IO, "directory");
+    refuse_path("/dev/null", PITH_E_IO, "not a regular file");
+    refuse_path("/dev/zero", PITH_E_IO, "not a regular file");
+    CHECK_INT(mkfifo(in_folder("fifo"), 0600), 0);
+    refuse_path(path, PITH_E_IO, "not a regular file");
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", in_folder("socket"));
+    CHECK_INT(bind(s, (struct sockaddr *)&address, sizeof address), 0);
+    refuse_path(path, PITH_E_IO, "not a regular file");
+    close(s);
+    CHECK_INT(symlink("loop", in_folder("loop")), 0);
+    refuse_path(path, PITH_E_IO, "symbolic links");
+    write_bytes("empty", "", 0);
+    refuse_path(path, PITH_E_FORMAT, "empty");
+    refuse_path(in_folder("empty/within"), PITH_E_IO, "not a directory");
+    refuse_path(in_folder("\xFF\xFE\x1B[2J"), PITH_E_IO, "???[2J");
+    refuse_path("/proc/self/status", PITH_E_FORMAT, "empty");
+}
+
+static void paths_that_are_none(void)
+{
+    char *name = malloc(100001);
+    pith_model *m;
+    pith_error e;
+
+    memset(name, 'a', 100000);
+    name[100000] = 0;
+    refuse_path(name, PITH_E_IO, "too long");
+    free(name);
+    CHECK_INT(pith_model_open(&m, "", 0, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open(&m, "a\0b", 3, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_HAS(e.text, "path");
+    CHECK_INT(pith_model_open(&m, NULL, -1, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open(NULL, LLAMA, -1, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open(&m, "tests/golden/llama.gguf and more", 23, NULL, &e), PITH_OK);
+    pith_model_release(m);
+}
+
+static void an_unreadable_file(void)
+{
+    if (geteuid() == 0)
+        SKIP("root reads everything");
+    write_bytes("secret", "GGUF", 4);
+    CHECK_INT(chmod(path, 0), 0);
+    refuse_path(path, PITH_E_IO, "permission denied");
+}
+
+static void descriptors(void)
+{
+    pith_model *m = NULL;
+    pith_error e = { 0 };
+    int fd = open(LLAMA, O_RDONLY), tube[2];
+
+    CHECK_INT(pith_model_open_fd(&m, fd, 0, 0, NULL, &e), PITH_OK);
+    pith_model_release(m);
+    CHECK_INT(pith_model_open_fd(&m, fd, (int64_t)1 << 40, 0, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_HAS(e.text, "beyond");
+    CHECK_INT(pith_model_open_fd(&m, fd, 0, (int64_t)1 << 40, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open_fd(&m, fd, 5, INT64_MAX, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open_fd(&m, fd, INT64_MAX, INT64_MAX, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open_fd(&m, fd, -1, 0, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open_fd(&m, fd, 0, -1, NULL, &e), PITH_E_ARGUMENT);
+    CHECK_INT(pith_model_open_fd(&m, fd, 1, 0, NULL, &e), PITH_E_FORMAT);
+    CHECK_HAS(e.text, "not a GGUF file");
+    CHECK_INT(pith_model_open_fd(&m, fd, 0, 1000, NULL, &e), PITH_E_FORMAT);
+    CHECK_INT(lseek(fd, 0, SEEK_CUR), 0);
+    close(fd);
+    CHECK_INT(pith_model_open_fd(&m, fd, 0, 0, NULL, &e), PITH_E_IO);
+    CHECK_HAS(e.text, "descriptor");
+    CHECK_INT(pipe(tube), 0);
+    CHECK_INT(pith_model_open_fd(&m, tube[0], 0, 0, NULL, &e), PITH_E_IO);
+    CHECK(m == NULL);
+    close(tube[0]);
+    close(tube[1]);
+}
+
+/* A tensor that lies behind 4 GiB is read where it is. */
+static void offsets_beyond_32_bits(void)
+{
+    struct gguf *g = fresh();
+    struct gguf_tensor *t = gguf_find(g, "output_norm.weight");
+    uint64_t far = ((uint64_t)5 << 30) + 32, start;
+    uint8_t *file, norm[32];
+    pith_model *m = NULL;
+    pith_error e = { 0 };
+    size_t n;
+    int fd;
+
+    memcpy(norm, t->data.at, sizeof norm);
+    t->data.n = 0;
+    t->offset = far;
+    file = gguf_write(g, &n);
+    start = n;
+    for (size_t i = 0; i < g->tensors_n; i++)
+        start -= (g->tensors[i].data.n + 31) / 32 * 32;
+    fd = open(in_folder("sparse"), O_RDWR | O_CREAT, 0600);
+    CHECK(write(fd, file, n) == (ssize_t)n);
+    if (pwrite(fd, norm, sizeof norm, (off_t)(start + far)) != sizeof norm) {
+        close(fd);
+        unlink(path);
+        free(file);
+        gguf_free(g);
+        SKIP("no room for a sparse file of 5 GiB");
+    }
+    CHECK_INT(pith_model_open(&m, path, -1, NULL, &e), PITH_OK);
+    CHECK_STR(e.text, "");
+    CHECK_INT(pith_model_verify(m, &e), PITH_OK);
+    pith_model_release(m);
+    CHECK_INT(ftruncate(fd, (off_t)(start + far) + 31), 0);
+    refuse_path(path, PITH_E_FORMAT, "output_norm.weight");
+    close(fd);
+    unlink(path);
+    free(file);
+    gguf_free(g);
+}
+
+/* ---- what is cut short ---- */
+
+static const char *const short_texts = "cut short|ends inside|cannot fit";
+
+/* Every length, in a heap block of that size, up to `limit`; then behind a page that may not be
+ * touched, up to the whole. The file must have no padding at its end. */
+static void truncate_everywhere(const uint8_t *file, size_t n, size_t limit)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (n + page - 1) / page * page;
+    uint8_t *map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                        0);
+    uint8_t *end = map + room;
+
+    for (size_t i = 0; i < n && i < limit; i++) {
+        uint8_t *copy = malloc(i ? i : 1);
+
+        memcpy(copy, file, i);
+        refuse_bytes(copy, i, PITH_E_FORMAT, short_texts);
+        free(copy);
+    }
+    CHECK(mprotect(end, page, PROT_NONE) == 0);
+    for (size_t i = n; i-- > 0 && check.failures < 5;) {
+        pith_model *m = NULL;
+        pith_error e = { 0 };
+
+        memcpy(end - i, file, i < limit ? i : limit); /* the data behind is not looked at */
+        if (pith_model_open_memory(&m, end - i, (int64_t)i, NULL, &e) != PITH_E_FORMAT || m ||
+            !has_one_of(e.text, short_texts))
+            CHECK_FAIL("%zu bytes of %zu: \"%s\"", i, n, e.text);
+    }
+    munmap(map, room + page);
+}
+
+static size_t head_bytes(const struct gguf *g)
+{
+    struct gguf_bytes head = { 0 };
+
+    gguf_write_head(g, &head);
+    free(head.at);
+    return head.n;
+}
+
+static void every_truncation_of_a_real_file(void)
+{
+    size_t n;
+    uint8_t *file = check_read(LLAMA, &n);
+    struct gguf *g = gguf_parse(file, n);
+
+    truncate_everywhere(file, n, head_bytes(g) + 256);
+    gguf_free(g);
+    free(file);
+}
+
+static void every_truncation_of_tiny_files(void)
+{
+    static const struct tiny *const models[] = { &tiny_llama, &tiny_gpt2, &tiny_q8, &tiny_q4,
+                                                 &tiny_qwen3 };
+
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        struct gguf *g = tiny_model(models[i]);
+        size_t n;
+        uint8_t *file = gguf_write(g, &n);
+
+        truncate_everywhere(file, n, n);
+        free(file);
+        gguf_free(g);
+    }
+}
+
+/* ---- the header ---- */
+
+static void other_formats(void)
+{
+    static const char *const magics[] = { "GGJT", "ggml", "FUGG", "PK\3\4", "\x7F""ELF", "gguf" };
+    struct gguf *g;
+
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
+        char shown[32];
+
+        g = fresh();
+        memcpy(g->magic, magics[i], 4);
+        snprintf(shown, sizeof shown, "%02x %02x %02x %02x", g->magic[0], g->magic[1], g->magic[2],
+                 g->magic[3]);
+        refuse(g, PITH_E_FORMAT, shown);
+    }
+    refuse_bytes((const uint8_t *)"", 0, PITH_E_FORMAT, "cut short");
+    refuse_bytes((const uint8_t *)"GGUF", 4, PITH_E_FORMAT, "ends inside the header");
+}
+
+static void versions(void)
+{
+    static const uint32_t wrong[] = { 0, 1, 4, 99, 0xFFFFFFFF };
+    struct opened m;
+    struct gguf *g;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char shown[32];
+
+        g = fresh();
+        g->version = wrong[i];
+        snprintf(shown, sizeof shown, "version %u;", wrong[i]);
+        refuse(g, PITH_E_UNSUPPORTED, shown);
+    }
+    for (uint32_t version = 2; version <= 3; version++) {
+        g = fresh();
+        g->version = version << 24;
+        refuse(g, PITH_E_UNSUPPORTED, "big-endian");
+        g = fresh();
+        g->version = version;
+        open_made(&m, g);
+        close_made(&m);
+    }
+}
+
+static void lie_about_counts(bool tensors, const char *parts)
+{
+    static const uint64_t counts[] = { 1000, 0xFFFFFFFF, (uint64_t)1 << 32, (uint64_t)1 << 56,
+                                       (uint64_t)1 << 58, (uint64_t)1 << 60, (uint64_t)1 << 61,
+                                       (uint64_t)1 << 63, UINT64_MAX / 48 + 1, UINT64_MAX / 72 + 1,
+                                       UINT64_MAX - 1 };
+
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct gguf *g = fresh();
+
+        *(tensors ? &g->n_tensors : &g->n_metas) = counts[i];
+        refuse(g, PITH_E_FORMAT, parts);
+    }
+}
+
+static void cve_2024_21836_tensor_count(void) { lie_about_counts(true, "tensors cannot fit"); }
+static void cve_2024_23605_key_count(void) { lie_about_counts(false, "keys cannot fit"); }
+
+static void counts_that_are_off_by_one(void)
+{
+    struct gguf *g = fresh();
+
+    g->n_tensors = g->tensors_n + 1;
+    refuse(g, PITH_E_FORMAT, "dimension|has tensor type|ends inside|beyond|impossible");
+    g = fresh();
+    g->n_tensors = g->tensors_n - 1;
+    refuse(g, PITH_E_FORMAT, "output_norm.weight is missing");
+    g = fresh();
+    g->n_metas = g->metas_n + 1;
+    refuse(g, PITH_E_FORMAT, "token_embd.weight has value type");
+    g = fresh();
+    g->n_metas = g->metas_n - 1;
+    refuse(g, PITH_E_FORMAT, "dimension|value type|cannot fit|impossible");
+    g = fresh();
+    g->n_metas = 0;
+    refuse(g, PITH_E_FORMAT, "dimension|impossible|ends inside");
+}
+
+/* ---- metadata ---- */
+
+static const uint64_t lengths[] = { UINT64_MAX, UINT64_MAX - 1, UINT64_MAX - 7, UINT64_MAX - 8,
+                                    (uint64_t)1 << 63, INT64_MAX, (uint64_t)1 << 32, 0xFFFFFFFF,
+                                    1 << 20 };
+
+static void cve_2024_23496_string_length(void)
+{
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct gguf *g = fresh();
+
+        g->metas[2].key_length = lengths[i];
+        refuse(g, PITH_E_FORMAT, "ends inside the metadata");
+        g = fresh();
+        gguf_put_int(gguf_key(g, "a.text", GGUF_STR), lengths[i], 8);
+        refuse(g, PITH_E_FORMAT, "a.text");
+        g = fresh();
+        g->tensors[1].name_length = lengths[i];
+        refuse(g, PITH_E_FORMAT, "ends inside the tensor list");
+        g = fresh();
+        gguf_put_int(gguf_array(g, "a.list", GGUF_STR, 1), lengths[i], 8);
+        refuse(g, PITH_E_FORMAT, "a.list");
+    }
+}
+
+static void cve_2024_21825_array_count(void)
+{
+    static const uint32_t types[] = { GGUF_U8, GGUF_I16, GGUF_F32, GGUF_STR, GGUF_U64, GGUF_F64 };
+    struct gguf *g;
+
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+            g = fresh();
+            gguf_array(g, "a.list", types[t], lengths[i]);
+            refuse(g, PITH_E_FORMAT, "a.list");
+            g = fresh();
+            gguf_array(g, "a.list", types[t], lengths[i] / 8 + 1); /* times 8 it wraps */
+            refuse(g, PITH_E_FORMAT, "a.list");
+        }
+    g = fresh();
+    gguf_array(g, "a.list", GGUF_ARRAY, 1);
+    refuse(g, PITH_E_FORMAT, "a.list has value type 9, an array of arrays");
+}
+
+static void unknown_value_types(void)
+{
+    static const uint32_t types[] = { 13, 14, 255, 256, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF };
+    char shown[64];
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct gguf *g = fresh();
+
+        gguf_put_int(gguf_key(g, "a.key", types[i]), 0, 8);
+        snprintf(shown, sizeof shown, "a.key has value type %u", types[i]);
+        refuse(g, PITH_E_FORMAT, shown);
+        g = fresh();
+        gguf_array(g, "a.key", types[i], 0);
+        refuse(g, PITH_E_FORMAT, shown);
+    }
+}
+
+static void keys_twice(void)
+{
+    struct gguf *g = fresh();
+
+    g->again = true;
+    gguf_u32(g, "llama.block_count", 1);
+    refuse(g, PITH_E_FORMAT, "key llama.block_count appears twice");
+    g = fresh();
+    g->again = true;
+    gguf_str(g, "general.alignment", "a");
+    gguf_u32(g, "general.alignment", 32);
+    refuse(g, PITH_E_FORMAT, "general.alignment appears twice");
+}
+
+static void issue_24884_empty_key(void)
+{
+    struct gguf *g = fresh();
+
+    gguf_u32(g, "", 1);
+    refuse(g, PITH_E_FORMAT, "empty");
+}
+
+/* Each key's value in turn breaks off: whatever was read before is given back. */
+static void cve_2024_32878_failing_half_way(void)
+{
+    struct gguf *g = fresh();
+    size_t n = g->metas_n;
+
+    gguf_free(g);
+    for (size_t i = 0; i < n; i++) {
+        g = fresh();
+        g->metas[i].type = 77;
+        refuse(g, PITH_E_FORMAT, "has value type 77");
+        g = fresh();
+        gguf_put_int(gguf_array(g, (char[]){ 'z', 0 }, GGUF_STR, 2), UINT64_MAX, 8);
+        refuse(g, PITH_E_FORMAT, "key z");
+    }
+}
+
+/* Empty strings and arrays where something is expected. */
+static void cve_2024_41130_odd_metadata(void)
+{
+    struct gguf *g = fresh();
+    size_t n = g->metas_n;
+
+    gguf_free(g);
+    for (size_t i = 0; i < n; i++)
+        for (int kind = 0; kind < 4; kind++) {
+            char key[64] = { 0 };
+            size_t size;
+            uint8_t *file;
+            pith_model *m = NULL;
+            pith_error e = { 0 };
+
+            g = fresh();
+            memcpy(key, g->metas[i].key.at, g->metas[i].key.n);
+            if (kind == 0)
+                gguf_str(g, key, "");
+            else
+                gguf_array(g, key, kind == 1 ? GGUF_STR : kind == 2 ? GGUF_U32 : GGUF_F32, 0);
+            file = gguf_write(g, &size);
+            if (pith_model_open_memory(&m, file, (int64_t)size, NULL, &e) == PITH_OK)
+                CHECK_FAIL("%s may be empty (%d)", key, kind);
+            pith_model_release(m);
+            free(file);
+            gguf_free(g);
+        }
+}
+
+static void expect_meta(const pith_model *m, const char *expected_key, const char *expected)
+{
+    for (int64_t i = 0; i < pith_model_meta_count(m); i++) {
+        const char *key;
+        char value[128];
+        int64_t n;
+
+        CHECK_INT(pith_model_meta(m, i, &key, &n, value, sizeof value, NULL), PITH_OK);
+        if (n != (int64_t)strlen(expected_key) || memcmp(key, expected_key, (size_t)n) != 0)
+            continue;
+        CHECK_STR(value, expected);
+        return;
+    }
+    CHECK_FAIL("%s is not there", expected_key);
+}
+
+static void every_value_type_is_read(void)
+{
+    static const char *const texts[] = { "x", "", "yz" };
+    struct gguf *g = fresh();
+    struct opened m;
+
+    gguf_int(g, "t.u8", GGUF_U8, 255);
+    gguf_int(g, "t.i8", GGUF_I8, (uint64_t)-128);
+    gguf_int(g, "t.u16", GGUF_U16, 65535);
+    gguf_int(g, "t.i16", GGUF_I16, (uint64_t)-2);
+    gguf_int(g, "t.u32", GGUF_U32, 123456789);
+    gguf_int(g, "t.i32", GGUF_I32, (uint64_t)-3);
+    gguf_f32(g, "t.f32", -0.5f);
+    gguf_bool(g, "t.bool", true);
+    gguf_str(g, "t.str", "a text");
+    gguf_int(g, "t.u64", GGUF_U64, 4096);
+    gguf_int(g, "t.i64", GGUF_I64, (uint64_t)-5);
+    gguf_f64(g, "t.f64", 1e100);
+    gguf_strings(g, "t.strs", 3, texts);
+    gguf_put_int(gguf_array(g, "t.i16s", GGUF_I16, 2), 0xFFFF0001, 4);
+    gguf_array(g, "t.none", GGUF_F64, 0);
+    open_made(&m, g);
+    expect_meta(m.model, "t.u8", "255");
+    expect_meta(m.model, "t.i8", "-128");
+    expect_meta(m.model, "t.u16", "65535");
+    expect_meta(m.model, "t.i16", "-2");
+    expect_meta(m.model, "t.u32", "123456789");
+    expect_meta(m.model, "t.i32", "-3");
+    expect_meta(m.model, "t.f32", "-0.5");
+    expect_meta(m.model, "t.bool", "1");
+    expect_meta(m.model, "t.str", "a text");
+    expect_meta(m.model, "t.u64", "4096");
+    expect_meta(m.model, "t.i64", "-5");
+    expect_meta(m.model, "t.f64", "1e+100");
+    expect_meta(m.model, "t.strs", "[x, , yz; 3 in all]");
+    expect_meta(m.model, "t.i16s", "[1, -1; 2 in all]");
+    expect_meta(m.model, "t.none", "[; 0 in all]");
+    close_made(&m);
+}
+
+static void hf_2026_element_type_confusion(void)
+{
+    struct gguf *g = fresh();
+
+    gguf_put(gguf_array(g, "tokenizer.ggml.scores", GGUF_I8, TINY_TOKENS), "0123456789abcdef", 16);
+    refuse(g, PITH_E_FORMAT, "tokenizer.ggml.scores is an array of i8");
+    g = fresh();
+    gguf_put(gguf_array(g, "tokenizer.ggml.token_type", GGUF_U8, TINY_TOKENS), "0123456789abcdef",
+             16);
+    refuse(g, PITH_E_FORMAT, "tokenizer.ggml.token_type is an array of u8");
+    g = fresh();
+    gguf_put(gguf_array(g, "tokenizer.ggml.tokens", GGUF_U8, TINY_TOKENS), "0123456789abcdef", 16);
+    refuse(g, PITH_E_FORMAT, "tokenizer.ggml.tokens is an array of u8");
+}
+
+/* ---- alignment ---- */
+
+static void oss_security_2026_05_alignment(void)
+{
+    static const uint64_t wrong[] = { 0, 3, 31, 33, 48, (uint64_t)1 << 31, 0xFFFFFFFF,
+                                      (uint64_t)1 << 32, (uint64_t)1 << 63, UINT64_MAX };
+    struct gguf *g;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        g = fresh();
+        gguf_int(g, "general.alignment", GGUF_U64, wrong[i]);
+        refuse(g, PITH_E_FORMAT, "general.alignment");
+        g = fresh();
+        gguf_int(g, "general.alignment", GGUF_I64, wrong[i]);
+        refuse(g, PITH_E_FORMAT, "general.alignment");
+    }
+    g = fresh();
+    gguf_str(g, "general.alignment", "32");
+    refuse(g, PITH_E_FORMAT, "general.alignment is string");
+    g = fresh();
+    gguf_f32(g, "general.alignment", 32);
+    refuse(g, PITH_E_FORMAT, "general.alignment is f32");
+    g = fresh();
+    gguf_put_int(gguf_array(g, "general.alignment", GGUF_U32, 1), 32, 4);
+    refuse(g, PITH_E_FORMAT, "general.alignment is an array");
+}
+
+static void alignments_that_are_right(void)
+{
+    static const uint64_t right[] = { 1, 2, 4, 8, 64, 4096, 1 << 20 };
+
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        struct gguf *g = fresh();
+        struct opened m;
+
+        gguf_int(g, "general.alignment", GGUF_U32, right[i]);
+        g->alignment = right[i];
+        if (right[i] == 1 << 20)
+            g->tensors_n = 0; /* a vocabulary: 12 MB of padding prove no more */
+        open_made(&m, g);
+        close_made(&m);
+    }
+}
+
+/* ---- tensors ---- */
+
+static struct gguf *with_tensor(struct gguf_tensor **t)
+{
+    struct gguf *g = fresh();
+
+    *t = gguf_find(g, "blk.0.ffn_up.weight");
+    return g;
+}
+
+static void dimensions(const uint64_t *ne, uint32_t dims, uint32_t type, const char *parts)
+{
+    struct gguf_tensor *t;
+    struct gguf *g = with_tensor(&t);
+
+    t->dims = dims;
+    t->type = type;
+    for (uint32_t i = 0; i < dims && i < 8; i++)
+        t->ne[i] = ne[i];
+    refuse(g, PITH_E_FORMAT, parts);
+}
+
+static void cve_2024_21802_dimensions_wrap(void)
+{
+    dimensions((uint64_t[]){ (uint64_t)1 << 32, (uint64_t)1 << 32 }, 2, 0, "blk.0.ffn_up.weight");
+    dimensions((uint64_t[]){ (uint64_t)1 << 33, (uint64_t)1 << 31, 1, 1 }, 4, 0,
+               "blk.0.ffn_up.weight");
+    dimensions((uint64_t[]){ 1 << 16, 1 << 16, 1 << 16, 1 << 16 }, 4, 0, "blk.0.ffn_up.weight");
+    dimensions((uint64_t[]){ 8, UINT64_MAX }, 2, 0, "dimension 1 is 18446744073709551615");
+    dimensions((uint64_t[]){ (uint64_t)1 << 63, 1 }, 2, 0, "dimension 0 is 9223372036854775808");
+    dimensions((uint64_t[]){ UINT64_MAX / 3, 3 }, 2, 24, "blk.0.ffn_up.weight");
+}
+
+/* Elements fit 64 bits, their bytes do not. */
+static void cve_2026_33298_bytes_wrap(void)
+{
+    static const struct { uint64_t n; uint32_t type; } rows[] = {
+        { (uint64_t)1 << 62, 0 }, { ((uint64_t)1 << 62) + 8, 0 }, { INT64_MAX, 1 },
+        { INT64_MAX - 31, 8 }, { (uint64_t)1 << 62, 8 }, { (uint64_t)1 << 61, 28 },
+        { INT64_MAX - 255, 14 }, { (uint64_t)1 << 62, 15 }, { INT64_MAX, 24 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        dimensions((uint64_t[]){ rows[i].n, 1 }, 2, rows[i].type, "blk.0.ffn_up.weight");
+        dimensions((uint64_t[]){ rows[i].n }, 1, rows[i].type, "blk.0.ffn_up.weight");
+        dimensions((uint64_t[]){ 256, rows[i].n / 256 + 1 }, 2, rows[i].type,
+                   "blk.0.ffn_up.weight");
+    }
+}
+
+static void ghsa_3p75_zero_dimension(void)
+{
+    dimensions((uint64_t[]){ 0, 8 }, 2, 0, "dimension 0 is 0");
+    dimensions((uint64_t[]){ 8, 0 }, 2, 0, "dimension 1 is 0");
+    dimensions((uint64_t[]){ 8, 12, 0 }, 3, 0, "dimension 2 is 0");
+    dimensions((uint64_t[]){ 8, 12, 1, 0 }, 4, 0, "dimension 3 is 0");
+    dimensions((uint64_t[]){ 0, 0, 0, 0 }, 4, 0, "dimension 0 is 0");
+}
+
+static void cve_2026_110810_number_of_dimensions(void)
+{
+    static const uint64_t ne[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+    static const uint32_t wrong[] = { 0, 5, 8, 255, 0x7FFFFFFF, 0xFFFFFFFF };
+    char shown[64];
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(shown, sizeof shown, "blk.0.ffn_up.weight has %u dimensions", wrong[i]);
+        dimensions(ne, wrong[i], 0, shown);
+    }
+}
+
+/* Numbers that formats once had, or have not yet: no block size is known, none may be used. */
+static void issue_8816_unknown_tensor_types(void)
+{
+    static const uint32_t types[] = { 4, 5, 31, 32, 33, 36, 37, 38, 41, 42, 255, 0x7FFFFFFF,
+                                      0x80000000, 0xFFFFFFFF };
+    char shown[64];
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct gguf_tensor *t;
+        struct gguf *g = with_tensor(&t);
+
+        t->type = types[i];
+        snprintf(shown, sizeof shown, "blk.0.ffn_up.weight has tensor type number %u", types[i]);
+        refuse(g, PITH_E_UNSUPPORTED, shown);
+    }
+}
+
+static void rows_that_are_no_whole_blocks(void)
+{
+    dimensions((uint64_t[]){ 8, 12 }, 2, 8, "do not divide into Q8_0 blocks of 32");
+    dimensions((uint64_t[]){ 48, 2 }, 2, 2, "do not divide into Q4_0 blocks of 32");
+    dimensions((uint64_t[]){ 16, 16 }, 2, 12, "do not divide into Q4_K blocks of 256");
+    dimensions((uint64_t[]){ 128, 2 }, 2, 14, "do not divide into Q6_K blocks of 256");
+}
+
+static void offset(uint64_t value, const char *parts)
+{
+    struct gguf_tensor *t;
+    struct gguf *g = with_tensor(&t);
+
+    t->offset = value;
+    refuse(g, PITH_E_FORMAT, parts);
+}
+
+static void cve_2026_7482_data_beyond_the_end(void)
+{
+    struct gguf_tensor *t;
+    struct gguf *g = with_tensor(&t);
+    size_t n;
+    uint8_t *file;
+
+    offset((uint64_t)1 << 20, "blk.0.ffn_up.weight: 384 bytes at offset 1048576 lie beyond the end");
+    offset((uint64_t)1 << 40, "beyond the end");
+    offset((uint64_t)1 << 62, "beyond the end");
+    file = gguf_write(g, &n);
+    refuse_bytes(file, n - 1, PITH_E_FORMAT, "output_norm.weight: 32 bytes at offset");
+    free(file);
+    gguf_free(g);
+}
+
+/* Offset plus size, or the rounding of either, passes 2^64. */
+static void cve_2026_27940_offset_wraps(void)
+{
+    for (uint64_t back = 0; back < 1024; back += 32)
+        offset(UINT64_MAX - 31 - back, "beyond the end");
+    offset(UINT64_MAX - 1, "not a multiple of 32");
+    offset(UINT64_MAX - 30, "not a multiple of 32");
+    offset((uint64_t)1 << 63, "beyond the end");
+}
+
+static void huntr_2026_padding_wraps(void)
+{
+    for (uint64_t back = 0; back < 64; back++)
+        dimensions((uint64_t[]){ UINT64_MAX - back }, 1, 24, "blk.0.ffn_up.weight");
+    for (uint64_t back = 0; back < 64; back++)
+        dimensions((uint64_t[]){ UINT64_MAX / 4 - back }, 1, 0, "blk.0.ffn_up.weight");
+}
+
+/* Each alone fits, the sum of all wraps to something small. */
+static void cve_2025_53630_sizes_add_up(void)
+{
+    struct gguf *g = fresh();
+
+    for (size_t i = 0; i < g->tensors_n; i++) {
+        g->tensors[i].dims = 1;
+        g->tensors[i].type = 0;
+        g->tensors[i].ne[0] = ((uint64_t)1 << 60) - 8;
+    }
+    refuse(g, PITH_E_FORMAT, "token_embd.weight");
+}
+
+static void offsets_that_are_not_aligned(void)
+{
+    static const uint64_t wrong[] = { 1, 2, 4, 16, 31, 33 };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        offset(wrong[i], "blk.0.ffn_up.weight: offset");
+}
+
+static void overlapping_tensors(void)
+{
+    struct gguf *g = fresh();
+
+    gguf_find(g, "blk.0.ffn_up.weight")->offset = 0;
+    refuse(g, PITH_E_FORMAT, "overlap");
+    g = fresh();
+    gguf_find(g, "token_embd.weight")->offset = 32;
+    refuse(g, PITH_E_FORMAT, "overlap");
+    g = fresh();
+    for (size_t i = 0; i < g->tensors_n; i++)
+        g->tensors[i].offset = 0;
+    refuse(g, PITH_E_FORMAT, "overlap");
+    g = fresh(); /* by one block of 32 bytes, at its end */
+    gguf_find(g, "output_norm.weight")->ne[0] = 8;
+    gguf_find(g, "blk.0.attn_norm.weight")->offset = 480;
+    refuse(g, PITH_E_FORMAT, "token_embd.weight and blk.0.attn_norm.weight overlap|"
+                             "blk.0.attn_norm.weight and token_embd.weight overlap");
+}
+
+/* Any order in the file is right as long as nothing overlaps, holes included. */
+static void tensors_in_any_order(void)
+{
+    struct gguf *g = fresh();
+    struct gguf_tensor *a = gguf_find(g, "blk.0.attn_norm.weight");
+    struct gguf_tensor *b = gguf_find(g, "output_norm.weight");
+    uint64_t at = 0, a_at = 0, b_at = 0;
+    struct opened m;
+
+    for (size_t i = 0; i < g->tensors_n; i++) {
+        a_at = &g->tensors[i] == a ? at : a_at;
+        b_at = &g->tensors[i] == b ? at : b_at;
+        at += (g->tensors[i].data.n + 31) / 32 * 32;
+    }
+    a->offset = b_at;
+    b->offset = a_at;
+    open_made(&m, g);
+    close_made(&m);
+}
+
+static void tensor_names_twice(void)
+{
+    struct gguf *g = fresh();
+    struct gguf_tensor *t = gguf_add(g, "blk.0.attn_q.weight", 0, "0123", 4);
+
+    t->dims = 1;
+    t->ne[0] = 1;
+    refuse(g, PITH_E_FORMAT, "tensor blk.0.attn_q.weight appears twice");
+}
+
+static void hf_2026_index_in_a_tensor_name(void)
+{
+    static const char *const names[] = {
+        "blk.18446744073709551616.attn_q.weight", "blk.-1.attn_q.weight", "blk.1.attn_q.weight",
+        "blk.00.attn_q.weight", "blk..attn_q.weight", "blk.%d.attn_q.weight", "%s%s%s%n",
+        "blk.4294967296.attn_q.weight", "",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct gguf *g = fresh();
+        struct gguf_tensor *t = gguf_add(g, names[i], 0, "0123", 4);
+        char shown[80];
+
+        t->dims = 1;
+        t->ne[0] = 1;
+        snprintf(shown, sizeof shown, "tensor %s is in the file", names[i]);
+        refuse(g, PITH_E_FORMAT, shown);
+    }
+}
+
+/* Numbers from which readers of other projects made divisors, loop bounds and allocations. */
+static void cve_2025_0312_0315_0317_counts_in_keys(void)
+{
+    static const char *const keys[] = {
+        "llama.block_count", "llama.attention.head_count", "llama.attention.head_count_kv",
+        "llama.embedding_length", "llama.feed_forward_length", "llama.attention.key_length",
+        "llama.rope.dimension_count", "llama.context_length",
+    };
+    static const uint64_t wrong[] = { 0, UINT64_MAX, (uint64_t)1 << 63, INT64_MAX };
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        for (size_t j = 0; j < sizeof wrong / sizeof *wrong; j++)
+            for (uint32_t type = GGUF_U64; type <= GGUF_I64; type++) {
+                struct gguf *g = fresh();
+
+                if (type == GGUF_U64 && wrong[j] > INT64_MAX && i == 7)
+                    type = GGUF_I64;
+                gguf_int(g, keys[i], type, wrong[j]);
+                refuse(g, PITH_E_FORMAT, "");
+            }
+}
+
+static void ghsa_645x_block_count(void)
+{
+    static const uint32_t wrong[] = { 0, 2, 3, 1000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct gguf *g = fresh();
+
+        gguf_u32(g, "llama.block_count", wrong[i]);
+        refuse(g, PITH_E_FORMAT, "block_count|layers|blk.1.attn_norm.weight is missing");
+    }
+}
+
+static void clean_up(void)
+{
+    static const char *const names[] = { "fifo", "socket", "loop", "empty", "secret" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlink(in_folder(names[i]));
+    CHECK_INT(rmdir(folder), 0);
+}
+
+static void run_metadata(void)
+{
+    RUN(cve_2024_21836_tensor_count);
+    RUN(cve_2024_23605_key_count);
+    RUN(counts_that_are_off_by_one);
+    RUN(cve_2024_23496_string_length);
+    RUN(cve_2024_21825_array_count);
+    RUN(unknown_value_types);
+    RUN(keys_twice);
+    RUN(issue_24884_empty_key);
+    RUN(cve_2024_32878_failing_half_way);
+    RUN(cve_2024_41130_odd_metadata);
+    RUN(every_value_type_is_read);
+    RUN(hf_2026_element_type_confusion);
+    RUN(oss_security_2026_05_alignment);
+    RUN(alignments_that_are_right);
+}
+
+static void run_tensors(void)
+{
+    RUN(cve_2024_21802_dimensions_wrap);
+    RUN(cve_2026_33298_bytes_wrap);
+    RUN(ghsa_3p75_zero_dimension);
+    RUN(cve_2026_110810_number_of_dimensions);
+    RUN(issue_8816_unknown_tensor_types);
+    RUN(rows_that_are_no_whole_blocks);
+    RUN(cve_2026_7482_data_beyond_the_end);
+    RUN(cve_2026_27940_offset_wraps);
+    RUN(huntr_2026_padding_wraps);
+    RUN(cve_2025_53630_sizes_add_up);
+    RUN(offsets_that_are_not_aligned);
+    RUN(overlapping_tensors);
+    RUN(tensors_in_any_order);
+    RUN(tensor_names_twice);
+    RUN(hf_2026_index_in_a_tensor_name);
+    RUN(cve_2025_0312_0315_0317_counts_in_keys);
+    RUN(ghsa_645x_block_count);
+}
+
+int main(int argc, char **argv)
+{
+    CHECK_START(argc, argv);
+    RUN(things_that_are_no_file);
+    RUN(paths_that_are_none);
+    RUN(an_unreadable_file);
+    RUN(descriptors);
+    RUN(offsets_beyond_32_bits);
+    RUN(every_truncation_of_a_real_file);
+    RUN(every_truncation_of_tiny_files);
+    RUN(other_formats);
+    RUN(versions);
+    run_metadata();
+    run_tensors();
+    RUN(clean_up);
+    return CHECK_END();
+}
