@@ -22,7 +22,8 @@ WARNCXX := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 OPT     ?= -O2
 WERROR  ?=
 SAN     ?=
-CFLAGS  := -std=c11 $(OPT) -g -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
+DEBUG   ?= $(if $(SAN),-g)
+CFLAGS  := -std=c11 $(OPT) $(DEBUG) -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
            -D_GNU_SOURCE -DPITH_BUILD -Iinclude -Ilib $(WARN) $(WERROR) $(SAN)
 LDLIBS  := -lm -pthread
 SHAREDFLAGS = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/api/pith.map \
@@ -61,7 +62,7 @@ endif
 TESTS   := $(foreach f,$(filter-out kernel,$(FLOORS)),$(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/$(f)/*.c))))
 KERNEL_TEST := $(BUILD)/tests/kernel/kernel
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/cli.c,$(wildcard examples/*.c)))
-TESTFLAGS := -std=c11 $(OPT) -g -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
+TESTFLAGS := -std=c11 $(OPT) $(DEBUG) -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
 MODEL   ?= examples/models/pith-tiny.gguf
 
 .PHONY: all run test check bench arm asan ubsan tsan hostile fuzz lint format one examples bindings \
@@ -101,11 +102,11 @@ $(KERNEL_TEST): $(wildcard tests/kernel/*.c tests/kernel/*.h) tests/check.h $(BU
 
 $(BUILD)/tests/api/hpp: tests/api/hpp.cpp include/pith.hpp include/pith.h $(BUILD)/libpith.a
 	@mkdir -p $(@D)
-	$(call QUIET,$(CXX) -std=c++17 $(OPT) -g -Iinclude -Itests $(WARNCXX) $(WERROR) $(SAN) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
+	$(call QUIET,$(CXX) -std=c++17 $(OPT) $(DEBUG) -Iinclude -Itests $(WARNCXX) $(WERROR) $(SAN) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 run: $(BUILD)/pith ## see a real model write and classify
-	@echo '$$ pith generate $(MODEL) -p "Once upon a time" --echo -n 120 --temp 0.7 --seed 1'
-	@$(BUILD)/pith generate $(MODEL) -p "Once upon a time" --echo -n 120 --temp 0.7 --seed 1
+	@echo '$$ pith generate $(MODEL) -p "Once upon a time" --echo -n 300 --temp 0.7 --seed 7'
+	@$(BUILD)/pith generate $(MODEL) -p "Once upon a time" --echo -n 300 --temp 0.7 --seed 7
 	@echo
 	@echo '$$ pith classify $(MODEL) --labels positive,negative ...'
 	@$(BUILD)/pith classify $(MODEL) --labels positive,negative \
@@ -171,7 +172,7 @@ $(BUILD)/one/pith.c: $(SOURCES) $(wildcard lib/*/*.h lib/*/*/*.h lib/graph/ops.d
 examples: $(EXAMPLES) $(BUILD)/pith ## the small programs of examples/
 
 bindings: $(BUILD)/libpith.so ## tests of the language bindings
-	cd bindings/python && PITH_LIBRARY=$(CURDIR)/$(BUILD)/libpith.so $(PYTHON) -m unittest -q
+	cd bindings/python && PITH_LIBRARY=$(CURDIR)/$(BUILD)/libpith.so $(PYTHON) -m tests
 
 install: all ## into $(DESTDIR)$(PREFIX), with pkg-config and CMake files
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/lib/cmake/pith
@@ -201,5 +202,7 @@ help: ## this list
 
 clean: ## remove what was built
 	rm -rf build
+
+$(filter $(BUILD)/tests/api/%,$(TESTS)): tests/api/api.h
 
 -include $(OBJECTS:.o=.d)

@@ -186,8 +186,11 @@ static int32_t *tokenize(const char *text, int64_t length, int32_t flags, int64_
 static void open_model(void)
 {
     pith_error err = { 0 };
+    int32_t status = pith_model_open(&cli.model, cli.model_path, -1, cli.options, &err);
 
-    must(pith_model_open(&cli.model, cli.model_path, -1, cli.options, &err), &err);
+    if (status != PITH_OK)
+        fail(exit_code(status), "%s%s%s", status == PITH_E_IO ? "" : cli.model_path,
+             status == PITH_E_IO ? "" : ": ", err.text);
 }
 
 static void open_session(void)
@@ -301,6 +304,7 @@ static int verb_generate(void)
                finish_name(finish), total);
     else
         putchar('\n');
+    fflush(stdout);
     must(status, &err);
     if (!cli.quiet)
         fprintf(stderr, "%" PRId64 " tokens, first after %.0f ms, then %.1f tokens/s (%s)\n", n,

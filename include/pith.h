@@ -297,7 +297,9 @@ PITH_API int64_t pith_session_capacity(const pith_session *session);
 
 /* Appends tokens and computes what follows them: the logits of the last one. PITH_E_ARGUMENT
  * names an id outside the vocabulary; PITH_E_LIMIT gives both numbers when the context is
- * too short. On failure, cancellation included, the session is where it was before. */
+ * too short. On failure, cancellation included, the session holds the tokens that it held before,
+ * but no logits. The token that a generation drew last is not held yet: feeding by hand replaces it,
+ * another generation begins with it. */
 PITH_API int32_t pith_session_feed(pith_session *session, const int32_t *ids, int64_t count,
                                    pith_error *err);
 
@@ -306,7 +308,7 @@ PITH_API int32_t pith_session_evaluate(pith_session *session, const int32_t *ids
                                        float *logits, pith_error *err);
 
 /* The logits after the last token, PITH_MODEL_VOCABULARY floats, valid until the next call on the
- * session. PITH_E_STATE before the first feed and after a rewind. */
+ * session. PITH_E_STATE before the first feed, after a rewind, and after a call that failed. */
 PITH_API int32_t pith_session_logits(pith_session *session, const float **logits,
                                      pith_error *err);
 
@@ -388,8 +390,8 @@ typedef int32_t pith_progress_fn(void *user, int64_t done, int64_t total);
  * become F32, and rows that do not divide into a format's blocks get the next one that fits. All
  * metadata is kept; general.file_type and general.quantization_version are set.
  * `out` appears when it is complete and not before; on failure nothing is left behind. It may not
- * be `in`. Reads the option "threads", on which the result does not depend. progress may be NULL; it
- * is told bytes of the input. Memory needed does not grow with the file.
+ * be `in`. Reads the option "threads", on which the result does not depend. progress may be NULL;
+ * it is told bytes of the input. Memory needed does not grow with the file.
  * PITH_E_UNSUPPORTED names a tensor that is quantised already; PITH_E_NUMERIC one that holds a
  * value that is no finite number or too large for the format; PITH_E_IO a path that cannot be
  * read or written; PITH_E_CANCELLED if progress said so. */
@@ -409,7 +411,8 @@ PITH_API int32_t pith_quantize_plan(const char *in, int64_t in_length, const cha
 
 /* This machine's own ceilings with that many threads and the model's instruction sets: bytes per
  * second of a plain streaming read of a buffer of `bytes`, and operations per second of the
- * widest multiply-add on registers. Takes about a second; for benchmarks. */
+ * widest multiply-add on registers. `bytes`, at most 64 GiB, are taken from the model's allocator.
+ * Takes about a second; for benchmarks. */
 PITH_API int32_t pith_machine_measure(const pith_model *model, int32_t threads, int64_t bytes,
                                       double *stream_bytes, double *peak_operations,
                                       pith_error *err);

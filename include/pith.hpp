@@ -694,6 +694,20 @@ private:
     std::size_t vocabulary_ = 0;
 };
 
+/* ---- files -------------------------------------------------------------------------------- */
+
+/* Writes a model file in another number format; see pith_quantize. progress must not throw. */
+inline void quantize(std::string_view in, std::string_view out, const std::string &type,
+                     const options &with = {}, pith_progress_fn *progress = nullptr,
+                     void *user = nullptr)
+{
+    detail::failure why;
+
+    detail::check(pith_quantize(detail::data(in), detail::length(in), detail::data(out),
+                                detail::length(out), type.c_str(), with.get(), progress, user,
+                                &why), why);
+}
+
 } // namespace pith
 
 #endif

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GGUF_TRUE UINT64_MAX /* a count or offset that is to be right */
+#define GGUF_TRUE 0x5EED5EED5EED5EEDu /* a count or offset that is to be right */
 
 enum { GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STR,
        GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64 };
@@ -234,7 +234,8 @@ static inline struct gguf_tensor *gguf_add(struct gguf *g, const char *name, uin
     g->tensors = realloc(g->tensors, (g->tensors_n + 1) * sizeof *t);
     t = &g->tensors[g->tensors_n++];
     memset(t, 0, sizeof *t);
-    gguf_put(&t->name, name, strlen(name));
+    gguf_put(&t->name, name, strlen(name) + 1);
+    t->name.n--; /* the NUL stays, for the debugger and for tests */
     gguf_put(&t->data, data, bytes);
     t->name_length = t->offset = GGUF_TRUE;
     t->type = type;

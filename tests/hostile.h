@@ -47,11 +47,13 @@ static inline pith_options *ledger_options(struct ledger *ledger)
     return o;
 }
 
-/* Whether the text has one of the parts, which are separated by '|'. */
+/* Whether the text has one of the parts, which are separated by '|'; "": anything will do. */
 static inline bool has_one_of(const char *text, const char *parts)
 {
     char part[128];
 
+    if (!*parts)
+        return true;
     while (*parts) {
         size_t n = strcspn(parts, "|");
 

@@ -586,7 +586,7 @@ int32_t pith_machine_measure(const pith_model *model, int32_t threads, int64_t b
     NEED(peak_operations);
     *stream_bytes = *peak_operations = 0;
     NEED(model);
-    if (threads < 0 || threads > PI_MAX_THREADS || bytes < 1 || bytes > (int64_t)1 << 40)
+    if (threads < 0 || threads > PI_MAX_THREADS || bytes < 1 || bytes > (int64_t)1 << 36)
         return pi_fail(err, PITH_E_ARGUMENT, "%d threads or %lld bytes are out of range", threads,
                        (long long)bytes);
     return pi_measure(model, threads ? threads : pi_cpu_count(), bytes, stream_bytes,

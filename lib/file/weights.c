@@ -57,6 +57,8 @@ double pi_meta_number(const struct meta *m, uint64_t i)
         memcpy(&value, &bits, sizeof value);
         return value;
     }
+    if (m->type == META_U64)
+        return (double)pi_le64(m->at + 8 * i);
     return read_integer(m, i, &integer) ? (double)integer : 0;
 }
 

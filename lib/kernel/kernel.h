@@ -94,7 +94,8 @@ enum operand pi_operand_of(enum dtype type);
  *   SILU       x / (1 + exp(-x))
  *   GELU       x/2 * (1 + erf(x / sqrt(2)))
  *   GELU_TANH  x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
- *   RELU       max(x, 0), NaN kept */
+ *   RELU       max(x, 0), NaN kept
+ * -infinity gives NaN for all but RELU, as the formulas do. */
 enum activation { ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU, ACT_COUNT };
 
 /* activate: y[i] = act(x[i]); gate: y[i] = act(g[i]) * u[i]. Any overlap of equal pointers. */

@@ -43,6 +43,16 @@ static float to_half(float x)
     return pi_f32_from_f16(pi_f16_from_f32(x));
 }
 
+/* The nearest half, but where halves are so sparse that integers times it would not reach as far as
+ * those times x, the next one. */
+static float to_half_beyond(float x)
+{
+    uint16_t half = pi_f16_from_f32(x);
+    bool falls_short = fabsf(pi_f32_from_f16(half)) < fabsf(x) * (1 - 0x1p-10f);
+
+    return pi_f32_from_f16((uint16_t)(half + falls_short));
+}
+
 static float largest(const float *x, int n)
 {
     float a = 0;
@@ -229,32 +239,82 @@ static struct line find_line(const float *x, const float *cost, int n, int high,
 
 /* ---- blocks of 32 ---- */
 
+/* The integers for d as it is; returns the cost. */
+static float settle_step(struct fit *b, const float *x, const float *cost,
+                         const struct fit_range *r)
+{
+    float sum = 0;
+
+    round_all(b->q, x, FIT_SMALL, b->d != 0 ? 1 / b->d : 0, r);
+    for (int i = 0; i < FIT_SMALL; i++) {
+        float e = x[i] - b->d * b->q[i];
+
+        sum += cost[i] * e * e;
+    }
+    return sum;
+}
+
+/* Of steps that fit equally well, the one with the largest |x| at the range's end may be the only
+ * half, so it is tried as well. */
 bool pi_fit_step(struct fit *b, const float *x, const struct fit_range *r)
 {
-    float cost[FIT_SMALL];
+    float cost[FIT_SMALL], peak = 0, at_end, solved, error;
 
     if (largest(x, FIT_SMALL) > FIT_HUGE)
         return false;
     weigh(cost, x, FIT_SMALL);
-    b->d = to_half(find_step(x, cost, FIT_SMALL, r));
-    round_all(b->q, x, FIT_SMALL, b->d != 0 ? 1 / b->d : 0, r);
+    for (int i = 0; i < FIT_SMALL; i++)
+        peak = fabsf(x[i]) > fabsf(peak) ? x[i] : peak;
+    solved = to_half(find_step(x, cost, FIT_SMALL, r));
+    b->d = at_end = to_half(peak / r->low);
+    error = settle_step(b, x, cost, r);
+    if (solved != at_end && error > 0) {
+        b->d = solved;
+        if (settle_step(b, x, cost, r) > error) {
+            b->d = at_end;
+            settle_step(b, x, cost, r);
+        }
+    }
     return isfinite(b->d);
+}
+
+/* The integers for the line as it is; returns the cost. */
+static float settle_min(struct fit *b, const float *x, const float *cost, int high)
+{
+    float inverse = b->d > 0 ? 1 / b->d : 0, sum = 0;
+
+    for (int i = 0; i < FIT_SMALL; i++) {
+        float y = x[i] - b->dmin, e;
+
+        b->q[i] = clampf(nearest(y * inverse), 0, (float)high);
+        e = y - b->d * b->q[i];
+        sum += cost[i] * e * e;
+    }
+    return sum;
 }
 
 bool pi_fit_line(struct fit *b, const float *x, int high)
 {
-    float cost[FIT_SMALL], inverse;
+    float cost[FIT_SMALL], min = x[0], at_end, solved, error;
     struct line line;
 
     if (largest(x, FIT_SMALL) > FIT_HUGE)
         return false;
     weigh(cost, x, FIT_SMALL);
     line = find_line(x, cost, FIT_SMALL, high, false);
+    for (int i = 1; i < FIT_SMALL; i++)
+        min = x[i] < min ? x[i] : min;
     b->d = to_half(line.step);
-    b->dmin = to_half(line.min);
-    inverse = b->d > 0 ? 1 / b->d : 0;
-    for (int i = 0; i < FIT_SMALL; i++)
-        b->q[i] = clampf(nearest((x[i] - b->dmin) * inverse), 0, (float)high);
+    solved = to_half(line.min);
+    b->dmin = at_end = to_half(min); /* on a grid, the solution is near this but for rounding */
+    error = settle_min(b, x, cost, high);
+    if (solved != at_end && error > 0) {
+        b->dmin = solved;
+        if (settle_min(b, x, cost, high) > error) {
+            b->dmin = at_end;
+            settle_min(b, x, cost, high);
+        }
+    }
     return isfinite(b->d) && isfinite(b->dmin);
 }
 
@@ -312,7 +372,7 @@ static float settle_scaled(struct fit *b, const float *x, const float *cost, flo
 
     for (int g = 0; g < 16; g++)
         peak = fabsf(steps[g]) > fabsf(peak) ? steps[g] : peak;
-    next.d = to_half(peak / last);
+    next.d = to_half_beyond(peak / last);
     *b = next;
     for (int round = 0; round < FIT_ROUNDS; round++) {
         float error = 0;
@@ -444,8 +504,8 @@ bool pi_fit_lines(struct fit *b, const float *x, const struct fit_layout *l)
         top = lines[g].step > top ? lines[g].step : top;
         bottom = -lines[g].min > bottom ? -lines[g].min : bottom;
     }
-    next.d = to_half(top / l->top);
-    next.dmin = to_half(bottom / l->top);
+    next.d = to_half_beyond(top / l->top);
+    next.dmin = to_half_beyond(bottom / l->top);
     *b = next;
     for (int round = 0; round < FIT_ROUNDS; round++) {
         float error = 0;

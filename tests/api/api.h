@@ -11,6 +11,21 @@
 #define GPT "tests/golden/gpt2.gguf"    /* 277 tokens, byte level, learned positions */
 #define TINY "examples/models/pith-tiny.gguf"
 
+/* Sanitizers replace the heap, and TSan starts no thread in a forked child. */
+#if defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#define WITH_TSAN __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#define WITH_TSAN 1
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#define WITH_TSAN 0
+#else
+#define SANITIZED 0
+#define WITH_TSAN 0
+#endif
+
 enum { MARK = 77 };
 
 /* Every call is given an error with something in it: what is left there tells. */

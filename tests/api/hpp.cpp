@@ -297,6 +297,17 @@ static void cancels()
     CHECK(!s.complete("Once", { { PITH_OPT_MAX_TOKENS, 5 } }).empty());
 }
 
+static void quantizes()
+{
+    char path[] = "/tmp/pith-hpp-XXXXXX";
+
+    close(mkstemp(path));
+    pith::quantize(llama, path, "Q8_0", { { PITH_OPT_THREADS, 1 } });
+    CHECK(pith::model(path).bytes() < pith::model(llama).bytes());
+    unlink(path);
+    THROWS(pith::status::io, pith::quantize("absent.gguf", path, "Q8_0"));
+}
+
 static void allocates()
 {
     struct heap {
@@ -341,6 +352,7 @@ int main(int argc, char **argv)
     run("classifies", classifies);
     run("lifetimes", lifetimes);
     run("cancels", cancels);
+    run("quantizes", quantizes);
     run("allocates", allocates);
     std::printf("%-28s %d passed, %d failed, 0 skipped\n", __FILE__, passed, failed);
     return failed != 0;

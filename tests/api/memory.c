@@ -77,13 +77,10 @@ static pith_options *own_memory(int threads)
     return o;
 }
 
+/* Bytes of the C library's heap but for those that the allocator above took there. */
 static size_t c_heap(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return 0;
-#else
-    return mallinfo2().uordblks - (size_t)heap.bytes;
-#endif
+    return SANITIZED ? 0 : mallinfo2().uordblks - (size_t)heap.bytes;
 }
 
 static int32_t say(pith_session *s, const char *prompt, const pith_options *o,

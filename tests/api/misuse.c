@@ -306,6 +306,28 @@ static void scoring(void)
     CHECK_HAS(e.text, "256");
 }
 
+static void quantizing(void)
+{
+    const char out[] = "/tmp/pith-api-misuse.gguf";
+    int64_t n = 5;
+
+#define QUANTIZE(in, to, type) pith_quantize(in, -1, to, -1, type, NULL, NULL, NULL, &e)
+    FAILS(QUANTIZE(NULL, out, "Q8_0"), PITH_E_ARGUMENT, "NULL");
+    FAILS(QUANTIZE(LLAMA, NULL, "Q8_0"), PITH_E_ARGUMENT, "NULL");
+    FAILS(QUANTIZE(LLAMA, out, NULL), PITH_E_ARGUMENT, "NULL");
+    FAILS(QUANTIZE("", out, "Q8_0"), PITH_E_ARGUMENT, "empty");
+    FAILS(QUANTIZE(LLAMA, "", "Q8_0"), PITH_E_ARGUMENT, "empty");
+    FAILS(QUANTIZE("absent.gguf", out, "Q8_0"), PITH_E_IO, "absent");
+    FAILS(QUANTIZE(LLAMA, "/absent/out.gguf", "Q8_0"), PITH_E_IO, "absent");
+    FAILS(pith_quantize_plan(NULL, -1, "Q8_0", NULL, &n, NULL, NULL, NULL, NULL, &e),
+          PITH_E_ARGUMENT, "NULL");
+    FAILS(pith_quantize_plan(LLAMA, -1, NULL, NULL, &n, NULL, NULL, NULL, NULL, &e),
+          PITH_E_ARGUMENT, "NULL");
+    CHECK_INT(n, 0);
+    WORKS(pith_quantize_plan(LLAMA, -1, "Q8_0", NULL, NULL, NULL, NULL, NULL, NULL, &e));
+    CHECK(access(out, F_OK) != 0);
+}
+
 static void measuring(void)
 {
     double a = 5, b = 5;
@@ -401,6 +423,7 @@ int main(int argc, char **argv)
     RUN(options);
     RUN(open_model);
     RUN(vocabulary_only);
+    RUN(quantizing);
     if (open_guest(&g, LLAMA, NULL)) {
         RUN(model_facts);
         RUN(tokens);

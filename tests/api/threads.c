@@ -322,6 +322,8 @@ static void child(struct guest *g, const pith_options *o, const struct output *e
 
 static void forked(void)
 {
+    if (WITH_TSAN)
+        SKIP("ThreadSanitizer ends a forked child that starts a thread");
     for (int threads = 1; threads <= 3; threads++) {
         pith_options *o = seeded(5, threads);
         struct output expected, out;

@@ -206,7 +206,8 @@ class Cancelling(WithModel):
         refused = []
 
         def other():
-            time.sleep(0.05)
+            while not self.session._busy.locked():
+                time.sleep(0.001)
             for call in (lambda: self.session.feed([1]), self.session.close):
                 try:
                     call()

@@ -16,7 +16,7 @@ static PI_PEAK(peak_avx512)
             sum[i] = _mm512_dpbusd_epi32(sum[i], a, b);
     for (int i = 1; i < 16; i++)
         sum[0] = _mm512_add_epi32(sum[0], sum[i]);
-    return 16 * 128 * (double)rounds + (_mm512_reduce_add_epi32(sum[0]) == 1);
+    return 16 * 128 * (double)rounds + (_mm_cvtsi128_si32(_mm512_castsi512_si128(sum[0])) == 1);
 }
 
 static PI_STREAM(stream_avx512)
@@ -34,7 +34,9 @@ static PI_STREAM(stream_avx512)
     }
     for (int i = 1; i < 8; i++)
         sum[0] = _mm512_add_epi64(sum[0], sum[i]);
-    return (uint64_t)_mm512_reduce_add_epi64(sum[0]);
+    _Alignas(64) uint64_t lanes[8];
+    _mm512_store_si512(lanes, sum[0]);
+    return lanes[0] + lanes[1] + lanes[2] + lanes[3] + lanes[4] + lanes[5] + lanes[6] + lanes[7];
 }
 
 void pi_probe_avx512(struct kernels *k)
