@@ -298,8 +298,8 @@ PITH_API int64_t pith_session_capacity(const pith_session *session);
 /* Appends tokens and computes what follows them: the logits of the last one. PITH_E_ARGUMENT
  * names an id outside the vocabulary; PITH_E_LIMIT gives both numbers when the context is
  * too short. On failure, cancellation included, the session holds the tokens that it held before,
- * but no logits. The token that a generation drew last is not held yet: feeding by hand replaces it,
- * another generation begins with it. */
+ * but no logits. The token that a generation drew last is not held yet: feeding by hand replaces
+ * it, another generation begins with it. */
 PITH_API int32_t pith_session_feed(pith_session *session, const int32_t *ids, int64_t count,
                                    pith_error *err);
 

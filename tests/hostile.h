@@ -8,6 +8,18 @@
 #include "gguf_tiny.h"
 #include "pith.h"
 
+/* Sanitizers need time, stack and address space of their own. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 struct ledger {
     int64_t live, peak, calls;
     int64_t fail_at;  /* this call fails; 0: none */

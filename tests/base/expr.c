@@ -36,8 +36,10 @@ static void same(const char *text, double expected)
 
 static void formulas_mean_what_they_mean_in_c(void)
 {
-    SAME(1); SAME(1.5); SAME(0.5); SAME(1e-5); SAME(2e3); SAME(heads); SAME(-heads); SAME(!heads);
-    SAME(!0); SAME(!!heads); SAME(-(-heads));
+    SAME(1); SAME(1.5); SAME(0.5); SAME(1e-5); SAME(2e3); SAME(heads); SAME(-heads);
+    SAME(!0); SAME(!(heads == 0)); SAME(-(-heads));
+    same("!heads", 0); /* C compilers warn about ! of a double */
+    same("!!heads", 1);
 }
 
 static void operators_bind_as_in_c(void)

@@ -77,8 +77,7 @@ static void barriers_hold(void)
     }
 }
 
-/* The counters of a pool wrap around: 2^32 barriers are a day's work. Plain memory, so that a
- * missing release or acquire shows under ThreadSanitizer. */
+/* Plain memory, so that a missing release or acquire shows under ThreadSanitizer. */
 struct sums {
     struct pool *pool;
     int64_t cells[64], total;

@@ -1,4 +1,4 @@
-/* save.c - what is written is read back the same, appears whole or not at all, and errors name paths.
+/* save.c - what is written is read back the same, appears whole or not at all; errors name paths.
  */
 #include "file/save.h"
 
@@ -215,8 +215,8 @@ static void write_file(const char *path, const void *data, size_t n)
         fclose(f);
 }
 
-/* Every value type, an array of each, an alignment of its own, version 2, and tensors whose sizes are
- * no multiples of it. */
+/* Every value type, an array of each, an alignment of its own, version 2, and tensors whose sizes
+ * are no multiples of it. */
 static void all_types(void)
 {
     static const char *const texts[] = { "", "a", "bc" };

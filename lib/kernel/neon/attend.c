@@ -96,8 +96,8 @@ static void softmax_neon(float *s, int64_t keys)
                           vmulq_n_f32(load_floats_neon(s + t, keys - t), 1 / total));
 }
 
-/* y[j][0..4P) += sum of s[j][t] * v[t][0..4P), for `heads` query heads; with P = 1 as many of the four
- * as are left. */
+/* y[j][0..4P) += sum of s[j][t] * v[t][0..4P), for `heads` query heads; with P = 1 as many of the
+ * four as are left. */
 INLINE_NEON void values_neon(bool half, int P, int heads, float *y, int64_t c, const float *s,
                              int64_t s_stride, const uint8_t *v, int64_t v_bytes, int64_t left,
                              int64_t keys)

@@ -112,7 +112,8 @@ INLINE_NEON int8x16_t group_q8k_neon(enum dtype type, const uint8_t *w, int g)
     uint8x16_t q, high;
 
     switch (type) {
-    case DTYPE_Q2_K: return as_signed_neon(two_bits_neon(w + 16 + part / 4 * 32 + side, part % 4 * 2));
+    case DTYPE_Q2_K:
+        return as_signed_neon(two_bits_neon(w + 16 + part / 4 * 32 + side, part % 4 * 2));
     case DTYPE_Q3_K: /* less 4 where the bit is not set */
         q = two_bits_neon(w + 32 + part / 4 * 32 + side, part % 4 * 2);
         high = vtstq_u8(load_neon(w + side), vdupq_n_u8((uint8_t)(1 << part)));
