@@ -2,8 +2,9 @@
 #
 # FLOORS is the one list: build order, lint of the layering, and the single-file build.
 FLOORS := base file kernel graph arch text model session task api
-ISAS   := scalar avx2 avx512
-ISAS_ARM := scalar neon dotprod i8mm
+# ISAS_machine is the list of its kernel folders, in the order in which they overlay one another.
+ISAS_x86_64  := scalar avx2 avx512
+ISAS_aarch64 := scalar neon dotprod i8mm
 
 CC      ?= gcc
 CXX     ?= g++
@@ -41,19 +42,17 @@ ISA_scalar :=
 ISA_arch   := -Wno-missing-field-initializers # sparse tables
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni
-ISA_neon :=
+ISA_neon   :=
 ISA_dotprod := -march=armv8.2-a+dotprod
-ISA_i8mm := -march=armv8.2-a+dotprod+i8mm
+ISA_i8mm   := $(ISA_dotprod)+i8mm
 MACHINE := $(shell $(CC) -dumpmachine | cut -d- -f1)
-ifeq ($(MACHINE),aarch64)
-ISAS := $(ISAS_ARM)
-else ifneq ($(MACHINE),x86_64)
-ISAS := scalar
-endif
+ISAS    := $(or $(ISAS_$(MACHINE)),scalar)
+ISAS_ALL := $(ISAS_x86_64) $(filter-out scalar,$(ISAS_aarch64))
 
 sources = $(foreach f,$(FLOORS),$(sort $(wildcard lib/$(f)/*.c)) \
             $(if $(filter kernel,$(f)),$(foreach i,$(1),$(sort $(wildcard lib/kernel/$(i)/*.c)))))
 SOURCES := $(call sources,$(ISAS))
+SOURCES_ONE := $(call sources,$(ISAS_ALL))
 ifdef ONE
 OBJECTS := $(BUILD)/pith.o
 else
@@ -164,9 +163,9 @@ format: ## clang-format for all but tables
 one: $(BUILD)/one/pith.c ## the whole library as one source file, and its tests
 	$(MAKE) BUILD=$(BUILD)/one ONE=1 test
 
-$(BUILD)/one/pith.c: $(SOURCES) $(wildcard lib/*/*.h lib/*/*/*.h lib/graph/ops.def) include/pith.h tests/amalgam.awk
+$(BUILD)/one/pith.c: $(SOURCES_ONE) $(wildcard lib/*/*.h lib/*/*/*.h lib/graph/ops.def) include/pith.h tests/amalgam.awk
 	@mkdir -p $(@D)
-	awk -f tests/amalgam.awk $(SOURCES) > $@
+	awk -f tests/amalgam.awk $(SOURCES_ONE) > $@
 	cp include/pith.h include/pith.hpp $(@D)/
 
 examples: $(EXAMPLES) $(BUILD)/pith ## the small programs of examples/

@@ -8,7 +8,25 @@ function isa_of(path) {
         return "avx2,fma,f16c"
     if (path ~ /kernel\/avx512\//)
         return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni"
+    if (path ~ /kernel\/neon\//)
+        return "arch=armv8-a"
+    if (path ~ /kernel\/dotprod\//)
+        return "arch=armv8.2-a+dotprod"
+    if (path ~ /kernel\/i8mm\//)
+        return "arch=armv8.2-a+dotprod+i8mm"
     return ""
+}
+
+function machine_of(isa) {
+    return isa ~ /^arch=/ ? "__aarch64__" : "__x86_64__"
+}
+
+# clang takes the features alone.
+function features_of(isa) {
+    sub(/^arch=armv[^+]*[+]?/, "neon+", isa)
+    sub(/[+]$/, "", isa)
+    gsub(/[+]/, ",", isa)
+    return isa
 }
 
 function folder_of(path) {
@@ -61,11 +79,13 @@ BEGIN {
             if (!intrinsics++) {
                 print "#if defined(__x86_64__)"
                 print "#include <immintrin.h>"
+                print "#elif defined(__aarch64__)"
+                print "#include <arm_neon.h>"
                 print "#endif"
             }
-            print "#if defined(__x86_64__)"
+            print "#if defined(" machine_of(isa) ")"
             print "#if defined(__clang__)"
-            print "#pragma clang attribute push(__attribute__((target(\"" isa "\"))), apply_to = function)"
+            print "#pragma clang attribute push(__attribute__((target(\"" features_of(isa) "\"))), apply_to = function)"
             print "#else"
             print "#pragma GCC push_options"
             print "#pragma GCC target(\"" isa "\")"

@@ -36,6 +36,10 @@ int pi_score_tokens(pith_session *s, const int32_t *ids, int64_t n, double *logp
     pi_session_rewind(s, 0);
     status = pi_session_evaluate(s, ids, n - 1, score_next, &to, err);
     pi_session_rewind(s, 0);
+    for (int64_t i = 0; status == PITH_OK && i < n - 1; i++)
+        if (logprobs[i] != logprobs[i])
+            return pi_fail(err, PITH_E_NUMERIC, "the score of token %lld is not a number",
+                           (long long)i + 1);
     return status;
 }
 

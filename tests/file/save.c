@@ -2,68 +2,17 @@
  */
 #include "file/save.h"
 
-#include "base/options.h"
-#include "check.h"
 #include "gguf_make.h"
 #include "pith.h"
+#include "scratch.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #define LLAMA "tests/golden/llama.gguf"
 
-static char folder[64];
 static const struct allocator plain;
-static pith_error err;
-
-/* A path in the test's own folder; the last eight asked for stay valid. */
-static const char *inside(const char *name)
-{
-    static char paths[8][256];
-    static int next;
-
-    next = (next + 1) % 8;
-    snprintf(paths[next], sizeof paths[next], "%s/%s", folder, name);
-    return paths[next];
-}
-
-static int files_inside(void)
-{
-    DIR *dir = opendir(folder);
-    int n = 0;
-
-    while (dir && readdir(dir))
-        n++;
-    if (dir)
-        closedir(dir);
-    return n - 2; /* . and .. */
-}
-
-/* An open file and where it lives. */
-struct opened {
-    struct arena arena;
-    struct weights w;
-};
-
-static bool open_file(struct opened *o, const char *path)
-{
-    struct source source = { .path = path };
-
-    pi_arena_init(&o->arena, &plain);
-    if (pi_weights_open(&o->w, &o->arena, &source, &err) == PITH_OK)
-        return true;
-    CHECK_FAIL("%s", err.text);
-    return false;
-}
-
-static void close_file(struct opened *o)
-{
-    pi_weights_close(&o->w);
-    pi_arena_free(&o->arena);
-}
 
 /* All tensors of `o` to `path` in pieces of `piece` bytes. */
 static int save_copy(const struct opened *o, const char *path, const struct meta *edits,
@@ -148,8 +97,6 @@ static void round_trips(void)
 /* The same file twice is the same bytes; our own output copied is itself. */
 static void deterministic(void)
 {
-    uint8_t *first, *second;
-    size_t n, m;
     struct opened a;
 
     if (!open_file(&a, LLAMA))
@@ -160,12 +107,7 @@ static void deterministic(void)
         return;
     CHECK_INT(save_copy(&a, inside("2.gguf"), NULL, 0, 777), PITH_OK);
     close_file(&a);
-    first = check_read(inside("1.gguf"), &n);
-    second = check_read(inside("2.gguf"), &m);
-    CHECK(n > 0 && n == m && memcmp(first, second, n) == 0);
-    CHECK_INT(n % 32, 0);
-    free(first);
-    free(second);
+    check_same_bytes(inside("1.gguf"), inside("2.gguf"));
     unlink(inside("1.gguf"));
     unlink(inside("2.gguf"));
 }
@@ -204,15 +146,6 @@ static void edits(void)
     }
     close_file(&a);
     unlink(inside("e.gguf"));
-}
-
-static void write_file(const char *path, const void *data, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-
-    CHECK(f && fwrite(data, 1, n, f) == n);
-    if (f)
-        fclose(f);
 }
 
 /* Every value type, an array of each, an alignment of its own, version 2, and tensors whose sizes
@@ -349,11 +282,11 @@ static void bad_paths(void)
     write_file(inside("file"), "x", 1);
     expect_io(&a, inside("file/x.gguf"), "not a folder");
     unlink(inside("file"));
-    expect_io(&a, folder, "is a folder");
+    expect_io(&a, scratch, "is a folder");
     CHECK_INT(mkfifo(inside("fifo"), 0600), 0);
     expect_io(&a, inside("fifo"), "not a regular file");
     unlink(inside("fifo"));
-    snprintf(longest, sizeof longest, "%s/%0300d", folder, 1);
+    snprintf(longest, sizeof longest, "%s/%0300d", scratch, 1);
     expect_io(&a, longest, "too long");
     CHECK_INT(files_inside(), 0);
     close_file(&a);
@@ -368,7 +301,7 @@ static void unwritable_folder(void)
     if (!open_file(&a, LLAMA))
         return;
     CHECK_INT(mkdir(inside("shut"), 0555), 0);
-    CHECK_INT(chmod(folder, 0755), 0);
+    CHECK_INT(chmod(scratch, 0755), 0);
     if (root)
         CHECK_INT(seteuid(65534), 0);
     expect_io(&a, inside("shut/x.gguf"), "permission denied");
@@ -432,7 +365,7 @@ static void here(void)
 
     if (!open_file(&a, LLAMA))
         return;
-    CHECK_INT(chdir(folder), 0);
+    CHECK_INT(chdir(scratch), 0);
     CHECK_INT(save_copy(&a, "plain.gguf", NULL, 0, 1 << 20), PITH_OK);
     CHECK_INT(chdir(back), 0);
     CHECK_INT(files_inside(), 1);
@@ -444,8 +377,7 @@ static void here(void)
 int main(int argc, char **argv)
 {
     CHECK_START(argc, argv);
-    strcpy(folder, "/tmp/pith-save-XXXXXX");
-    if (!mkdtemp(folder))
+    if (!scratch_make())
         return 1;
     RUN(round_trips);
     RUN(deterministic);
@@ -458,6 +390,6 @@ int main(int argc, char **argv)
     RUN(full_disk);
     RUN(same_file);
     RUN(here);
-    rmdir(folder);
+    rmdir(scratch);
     return CHECK_END();
 }

@@ -15,7 +15,7 @@
 
 enum {
     GROUP_Q8_AVX512 = 16,
-    SLAB_Q8_AVX512 = 64 /* blocks: 32 rows of bytes fit in 64 KiB of stack */
+    SLAB_Q8_AVX512 = 32 /* blocks: a panel of 32 rows takes 40 KiB of stack */
 };
 
 /* The parts of an operand row. */

@@ -14,7 +14,7 @@
 
 enum {
     GROUP_Q8K_AVX512 = 4,
-    SLAB_Q8K_AVX512 = 8 /* blocks: 32 rows of bytes fit in 64 KiB of stack */
+    SLAB_Q8K_AVX512 = 4 /* blocks: a panel of 32 rows takes 45 KiB of stack */
 };
 
 /* Sums that fit 16 bits times the scales of their groups; IQ4_XS's do not fit. */
