@@ -58,8 +58,9 @@ OBJECTS := $(BUILD)/pith.o
 else
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 endif
-TESTS   := $(foreach f,$(filter-out kernel,$(FLOORS)),$(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/$(f)/*.c))))
-KERNEL_TEST := $(BUILD)/tests/kernel/kernel
+TESTED  ?= $(FLOORS)
+TESTS   := $(foreach f,$(filter-out kernel,$(TESTED)),$(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/$(f)/*.c))))
+KERNEL_TEST := $(if $(filter kernel,$(TESTED)),$(BUILD)/tests/kernel/kernel)
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/cli.c,$(wildcard examples/*.c)))
 TESTFLAGS := -std=c11 $(OPT) $(DEBUG) -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
 MODEL   ?= examples/models/pith-tiny.gguf
@@ -151,8 +152,8 @@ asan: ## the tests under AddressSanitizer and LeakSanitizer
 ubsan: ## the tests under UndefinedBehaviorSanitizer
 	$(MAKE) BUILD=build/ubsan OPT=-O1 SAN="-fsanitize=undefined -fno-sanitize-recover=all" test
 
-tsan: ## the tests under ThreadSanitizer
-	$(MAKE) BUILD=build/tsan OPT=-O1 SAN="-fsanitize=thread" test
+tsan: ## the tests of what threads share, under ThreadSanitizer
+	$(MAKE) BUILD=build/tsan OPT=-O1 SAN="-fsanitize=thread" TESTED="base model session task api" test
 
 lint: ## the laws of the house: floors, names, lengths, banned calls
 	@CC="$(CC)" sh tests/lint.sh "$(FLOORS)"

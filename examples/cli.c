@@ -25,7 +25,7 @@ static struct {
     const char *model_path, *prompt, *file, *out, *labels, *tokens, *continuation;
     char **args; /* what is left: texts */
     int n_args;
-    int64_t prompt_tokens, new_tokens;
+    int64_t prompt_tokens, new_tokens, threads;
     bool json, echo, no_bos, pieces, quiet;
     pith_options *options;
     pith_model *model;
@@ -550,7 +550,6 @@ struct figures {
     double open_ms, first_token_ms, prefill, decode, stream, peak;
     double decode_bytes, prefill_operations; /* per second */
     int64_t rss_mib;
-    int32_t threads;
 };
 
 static void time_model(struct figures *f)
@@ -604,8 +603,8 @@ static int verb_bench(void)
     time_model(&f);
     getrusage(RUSAGE_SELF, &usage);
     f.rss_mib = usage.ru_maxrss / 1024; /* before the probe's own buffer */
-    must(pith_machine_measure(cli.model, f.threads, number(PITH_MODEL_BYTES), &f.stream, &f.peak,
-                              &err), &err);
+    must(pith_machine_measure(cli.model, (int32_t)cli.threads, number(PITH_MODEL_BYTES), &f.stream,
+                              &f.peak, &err), &err);
     printf(cli.json ? "{\"prefill_tps\": %.2f, \"decode_tps\": %.2f, \"open_ms\": %.2f, "
                       "\"first_token_ms\": %.2f, \"peak_rss_mib\": %" PRId64 ", "
                       "\"stream_gbs\": %.2f, "
@@ -852,8 +851,10 @@ static void valued_flag(const char *flag, const char *value, bool bench)
         cli.new_tokens = count_of(flag, value);
     else if (strcmp(flag, "-n") == 0)
         set_option("max-tokens", value);
-    else if (strcmp(flag, "-t") == 0)
+    else if (strcmp(flag, "-t") == 0 || strcmp(flag, "--threads") == 0) {
+        cli.threads = count_of(flag, value);
         set_option("threads", value);
+    }
     else if (strcmp(flag, "--temp") == 0)
         set_option("temperature", value);
     else {

@@ -395,8 +395,12 @@ static void plain_c_runs_on_a_small_stack(void)
 
 static void every_tier_runs_on_a_small_stack(void)
 {
-    for (stack_tiers = 1; stack_tiers <= 255; stack_tiers = stack_tiers * 2 + 1)
+    static const int64_t tiers[] = { 1, 3, 255 };
+
+    for (int i = 0; i < 3; i++) {
+        stack_tiers = tiers[i];
         in_child(on_a_small_stack);
+    }
 }
 
 /* ---- limits of the system ---- */

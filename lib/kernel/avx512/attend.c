@@ -6,7 +6,16 @@
  */
 #include "vmath.h"
 
-enum { VALUE_KEYS_AVX512 = 128, VALUE_HEADS_AVX512 = 4 };
+enum { VALUE_KEYS_AVX512 = 128, VALUE_HEADS_AVX512 = 4, AHEAD_AVX512 = 16 /* keys */ };
+
+/* Asks for `count` elements of a row from element i on: at decode keys and values lie in memory. */
+INLINE_AVX512 void ask_attend_avx512(bool half, const uint8_t *row, int64_t i, int64_t count)
+{
+    const char *at = (const char *)row + i * (half ? 2 : 4);
+
+    for (int64_t b = 0; b < count * (half ? 2 : 4); b += 64)
+        _mm_prefetch(at + b, _MM_HINT_T0);
+}
 
 INLINE_AVX512 __m512 load_attend_avx512(bool half, const void *at, int64_t i, __mmask16 live)
 {
@@ -103,6 +112,7 @@ INLINE_AVX512 void values_attend_avx512(bool half, int heads, float *y, const fl
             acc[j][p] = _mm512_maskz_loadu_ps(live[p], y + j * c + i + 16 * p);
     }
     for (int64_t t = 0; t < keys; t++) {
+        ask_attend_avx512(half, v + (t + AHEAD_AVX512) * v_bytes, i, 64);
 #pragma GCC unroll 4
         for (int p = 0; p < 4; p++) {
             __m512 value = load_attend_avx512(half, v + t * v_bytes, i + 16 * p, live[p]);
@@ -140,11 +150,16 @@ INLINE_AVX512 void attend_avx512(bool half, float *y, const float *q, const void
 {
     int64_t k_bytes = k_stride * (half ? 2 : 4), v_bytes = v_stride * (half ? 2 : 4);
 
-    for (int64_t t = 0; t < keys; t += 16)
+    for (int64_t t = 0; t < keys; t += 16) {
+        for (int64_t n = t + AHEAD_AVX512; n < pi_min(t + AHEAD_AVX512 + 16, keys); n++)
+            ask_attend_avx512(half, row_attend_avx512(half, k, n * k_stride), 0, c);
         for (int64_t j = 0; j < g; j++)
             scores_attend_avx512(half, scratch + j * keys + t, q + j * c,
                                  row_attend_avx512(half, k, t * k_stride), k_bytes, c,
                                  pi_min(keys - t, 16), scale, cap);
+    }
+    for (int64_t t = 0; t < pi_min(keys, AHEAD_AVX512); t++)
+        ask_attend_avx512(half, row_attend_avx512(half, v, t * v_stride), 0, c);
     memset(y, 0, (size_t)(g * c) * sizeof *y);
     for (int64_t j = 0; j < g; j++) {
         float *s = scratch + j * keys;

@@ -26,7 +26,7 @@ INLINE_NEON float32x4_t pair_dotprod(int vector, float a, float b)
 }
 
 INLINE_NEON void multiply_dotprod(int P, const int8_t *w, const int8_t *const x[4],
-                                  tile_dotprod tile)
+                                  int32x4_t tile[2][VECTORS_DOTPROD])
 {
 #pragma GCC unroll 2
     for (int half = 0; half < 2; half++) {
@@ -64,15 +64,15 @@ PANEL(wide_min, true, 2)
 #undef PANEL
 
 /* y[t][r]: up to three tokens by neon/row.h, which has less to prepare; more by panel.h */
-#define DOT(format, TYPE, block, shape)                                                      \
-    static PI_DOT(dot_##format##_dotprod)                                                    \
-    {                                                                                        \
-        if (m < 4)                                                                           \
-            rows_neon(mac_dotprod, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y,  \
-                      y_stride);                                                             \
-        else                                                                                 \
+#define DOT(format, TYPE, block, shape)                                                       \
+    static PI_DOT(dot_##format##_dotprod)                                                     \
+    {                                                                                         \
+        if (m < 4)                                                                            \
+            rows_neon(mac_dotprod, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y,   \
+                      y_stride);                                                              \
+        else                                                                                  \
             rows_dotprod(&engine_dotprod, panel_##shape##_dotprod, TYPE, block, rows, cols, w,\
-                         w_stride, m, x, x_stride, y, y_stride);                             \
+                         w_stride, m, x, x_stride, y, y_stride);                              \
     }
 
 DOT(q4_0, DTYPE_Q4_0, 32, q8)

@@ -25,15 +25,13 @@ struct panel_dotprod {
     float min[SLAB_NEON / 32][4 * VECTORS_DOTPROD];     /* likewise */
 };
 
-/* Sums of products for two pairs of tokens. */
-typedef int32x4_t tile_dotprod[2][VECTORS_DOTPROD];
-
 struct engine_dotprod {
     int (*lane)(int row, int token);                   /* of the 16 of a pair of tokens */
     void (*put)(int8_t *at, int row, int8x16_t q);     /* 16 columns of a row */
     float32x4_t (*pair)(int vector, float a, float b); /* a in the lanes of the first token */
-    /* tile += w * x, 16 columns of all rows and of the tokens of P pairs */
-    void (*multiply)(int P, const int8_t *w, const int8_t *const x[4], tile_dotprod tile);
+    /* tile += w * x, 16 columns of all rows and of the tokens of P pairs, at most 2 */
+    void (*multiply)(int P, const int8_t *w, const int8_t *const x[4],
+                     int32x4_t tile[2][VECTORS_DOTPROD]);
 };
 
 /* What the products need to know of a format. */
@@ -62,7 +60,7 @@ INLINE_NEON void fill_q8_dotprod(const struct engine_dotprod *e, struct panel_do
         e->put(p->q[2 * b + 1], row, half_q8_neon(type, w, 1));
         scale[first] = scale[second] = vgetq_lane_f32(scales_neon(type, w, 1), 0);
         if (has_min_neon(type))
-            min[first] = min[second] = vgetq_lane_f32(halves_neon(w + 2, 0, 1), 0);
+            min[first] = min[second] = vgetq_lane_f32(gather_halves_neon(w + 2, 0, 1), 0);
     }
 }
 
@@ -83,15 +81,15 @@ INLINE_NEON void fill_q8k_dotprod(const struct engine_dotprod *e, struct panel_d
         vst1q_s8(groups, g.scale);
         for (int i = 0; i < count; i++)
             p->group[count * b + i][first] = p->group[count * b + i][second] = groups[i];
-        scale[first] = scale[second] = vgetq_lane_f32(halves_neon(w + at, 0, 1), 0);
+        scale[first] = scale[second] = vgetq_lane_f32(gather_halves_neon(w + at, 0, 1), 0);
         if (has_min_neon(type)) {
             e->put(p->low[b], row, g.low);
-            min[first] = min[second] = vgetq_lane_f32(halves_neon(w + at + 2, 0, 1), 0);
+            min[first] = min[second] = vgetq_lane_f32(gather_halves_neon(w + at + 2, 0, 1), 0);
         }
     }
 }
 
-INLINE_NEON void clear_dotprod(int P, tile_dotprod tile)
+INLINE_NEON void clear_dotprod(int P, int32x4_t tile[2][VECTORS_DOTPROD])
 {
 #pragma GCC unroll 2
     for (int i = 0; i < P; i++)
@@ -103,7 +101,7 @@ INLINE_NEON void clear_dotprod(int P, tile_dotprod tile)
 /* multiply for columns 16 * sixteen on */
 INLINE_NEON void columns_dotprod(const struct engine_dotprod *e, int P,
                                  const struct panel_dotprod *p, const struct token_dotprod *x,
-                                 int64_t sixteen, tile_dotprod tile)
+                                 int64_t sixteen, int32x4_t tile[2][VECTORS_DOTPROD])
 {
     int64_t at = 16 * sixteen;
     const int8_t *const four[4] = { x[0].q + at, x[1].q + at, x[2].q + at, x[3].q + at };
@@ -116,7 +114,7 @@ INLINE_NEON void block_q8_dotprod(const struct engine_dotprod *e, bool has_min, 
                                   const struct panel_dotprod *p, const struct token_dotprod *x,
                                   int64_t b, float32x4_t acc[2][VECTORS_DOTPROD])
 {
-    tile_dotprod tile;
+    int32x4_t tile[2][VECTORS_DOTPROD];
 
     clear_dotprod(P, tile);
     columns_dotprod(e, P, p, x, 2 * b, tile);
@@ -156,7 +154,7 @@ INLINE_NEON void split_sums_dotprod(int span, const int16_t *sum, int8_t high[16
 /* low = sum over the groups of a block of their minima times the sums of activations */
 INLINE_NEON void minima_dotprod(const struct engine_dotprod *e, int span, int P,
                                 const struct panel_dotprod *p, const struct token_dotprod *x,
-                                int64_t b, tile_dotprod low)
+                                int64_t b, int32x4_t low[2][VECTORS_DOTPROD])
 {
     int8_t sums[2][4][16];
     const int8_t *const high[4] = { sums[0][0], sums[0][1], sums[0][2], sums[0][3] };
@@ -177,13 +175,13 @@ INLINE_NEON void minima_dotprod(const struct engine_dotprod *e, int span, int P,
 /* dot = sum of group * q * xq, for a block of 256 */
 INLINE_NEON void groups_dotprod(const struct engine_dotprod *e, int span, int P,
                                 const struct panel_dotprod *p, const struct token_dotprod *x,
-                                int64_t b, tile_dotprod dot)
+                                int64_t b, int32x4_t dot[2][VECTORS_DOTPROD])
 {
     int64_t groups = 16 / span;
 
     clear_dotprod(P, dot);
     for (int64_t g = b * groups; g < (b + 1) * groups; g++) {
-        tile_dotprod tile;
+        int32x4_t tile[2][VECTORS_DOTPROD];
         clear_dotprod(P, tile);
 #pragma GCC unroll 2
         for (int j = 0; j < span; j++)
@@ -202,7 +200,7 @@ INLINE_NEON void block_q8k_dotprod(const struct engine_dotprod *e, struct shape_
                                    const struct token_dotprod *x, int64_t b,
                                    float32x4_t acc[2][VECTORS_DOTPROD])
 {
-    tile_dotprod dot, low;
+    int32x4_t dot[2][VECTORS_DOTPROD], low[2][VECTORS_DOTPROD];
 
     groups_dotprod(e, shape.span, P, p, x, b, dot);
     if (shape.has_min)

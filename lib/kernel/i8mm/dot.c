@@ -21,7 +21,8 @@ INLINE_NEON float32x4_t pair_i8mm(int vector, float a, float b)
     return vzip1q_f32(vdupq_n_f32(a), vdupq_n_f32(b));
 }
 
-INLINE_NEON void multiply_i8mm(int P, const int8_t *w, const int8_t *const x[4], tile_dotprod tile)
+INLINE_NEON void multiply_i8mm(int P, const int8_t *w, const int8_t *const x[4],
+                               int32x4_t tile[2][VECTORS_DOTPROD])
 {
     int8x16_t two[2][2]; /* columns 0..7 and 8..15 of both tokens of a pair */
 
@@ -61,17 +62,17 @@ PANEL(wide_min, true, 2)
 
 #undef PANEL
 
-/* y[t][r]: up to three tokens by SDOT and neon/row.h, which has less to prepare; more by
+/* y[t][r]: one or two tokens by SDOT and neon/row.h, which has less to prepare; more by
  * dotprod/panel.h */
-#define DOT(format, TYPE, block, shape)                                                      \
-    static PI_DOT(dot_##format##_i8mm)                                                       \
-    {                                                                                        \
-        if (m < 4)                                                                           \
-            rows_neon(mac_dotprod, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y,  \
-                      y_stride);                                                             \
-        else                                                                                 \
-            rows_dotprod(&engine_i8mm, panel_##shape##_i8mm, TYPE, block, rows, cols, w,     \
-                         w_stride, m, x, x_stride, y, y_stride);                             \
+#define DOT(format, TYPE, block, shape)                                                       \
+    static PI_DOT(dot_##format##_i8mm)                                                        \
+    {                                                                                         \
+        if (m < 3)                                                                            \
+            rows_neon(mac_dotprod, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y,   \
+                      y_stride);                                                              \
+        else                                                                                  \
+            rows_dotprod(&engine_i8mm, panel_##shape##_i8mm, TYPE, block, rows, cols, w,      \
+                         w_stride, m, x, x_stride, y, y_stride);                              \
     }
 
 DOT(q4_0, DTYPE_Q4_0, 32, q8)

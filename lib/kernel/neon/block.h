@@ -200,7 +200,7 @@ INLINE_NEON int64_t scale_at_neon(enum dtype type)
 }
 
 /* Halves of up to four blocks, `bytes` apart, as floats; zero past `count`. */
-INLINE_NEON float32x4_t halves_neon(const uint8_t *w, int64_t bytes, int count)
+INLINE_NEON float32x4_t gather_halves_neon(const uint8_t *w, int64_t bytes, int count)
 {
     uint16x4_t v = vdup_n_u16(pi_le16(w));
 
@@ -220,7 +220,7 @@ INLINE_NEON float32x4_t scales_neon(enum dtype type, const uint8_t *w, int count
     uint32x4_t exponent, small;
 
     if (type != DTYPE_MXFP4)
-        return halves_neon(w, bytes, count);
+        return gather_halves_neon(w, bytes, count);
     exponent = vld1q_u32(e);
     small = vshlq_u32(vdupq_n_u32(0x200000), vreinterpretq_s32_u32(exponent));
     exponent = vbslq_u32(vcltq_u32(exponent, vdupq_n_u32(2)), small,

@@ -1,5 +1,6 @@
-/* row.h - the engine of the quantised dots: one row by one token or two. More would save little: the
- * products outweigh the unpacking. NEON and SDOT differ in one function, given as `mac`.
+/* row.h - the engine of the quantised dots: one row by one token or two. More at once would save
+ * little: the products outweigh the unpacking. NEON and SDOT differ in one function, given as
+ * `mac`.
  *
  * A step takes four blocks, whose exact integer sums are folded into the lanes of one vector, so
  * that a float multiply-add serves four blocks. Lanes add blocks in turn; after a slab of columns
@@ -57,7 +58,7 @@ INLINE_NEON void step_q8_neon(mac_fn_neon *mac, enum dtype type, int T, const ui
     int32x4_t dot[2][4];
 
     if (has_min_neon(type))
-        min = halves_neon(w + 2, bytes, count);
+        min = gather_halves_neon(w + 2, bytes, count);
     if (count == 4) {
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
@@ -145,11 +146,11 @@ INLINE_NEON void step_q8k_neon(mac_fn_neon *mac, enum dtype type, int T, const u
                                float32x4_t *acc)
 {
     int64_t bytes = block_bytes_neon(type), at = scale_at_neon(type);
-    float32x4_t d = halves_neon(w + at, bytes, count), dmin = d;
+    float32x4_t d = gather_halves_neon(w + at, bytes, count), dmin = d;
     int32x4_t dot[2][4], low[2][4];
 
     if (has_min_neon(type))
-        dmin = halves_neon(w + at + 2, bytes, count);
+        dmin = gather_halves_neon(w + at + 2, bytes, count);
     memset(dot, 0, sizeof dot);
     memset(low, 0, sizeof low);
     for (int i = 0; i < count; i++) {

@@ -8,7 +8,7 @@
 
 /* p * 2^n, n in [-300, 300], as a product of two powers, so that subnormal results come out
  * right. */
-INLINE_NEON float32x4_t scale_neon(float32x4_t p, float32x4_t n)
+INLINE_NEON float32x4_t times_power_neon(float32x4_t p, float32x4_t n)
 {
     const int32x4_t bias = vdupq_n_s32(127);
     int32x4_t i = vcvtq_s32_f32(n), half = vshrq_n_s32(i, 1);
@@ -33,7 +33,7 @@ INLINE_NEON float32x4_t exp_neon(float32x4_t x)
     p = vfmaq_f32(vdupq_n_f32(1.6666665459e-1f), p, r);
     p = vfmaq_f32(vdupq_n_f32(5.0000001201e-1f), p, r);
     p = vfmaq_f32(vaddq_f32(r, vdupq_n_f32(1)), p, vmulq_f32(r, r));
-    return scale_neon(p, n);
+    return times_power_neon(p, n);
 }
 
 INLINE_NEON float32x4_t tanh_neon(float32x4_t x)
