@@ -1,5 +1,5 @@
-/* gguf_tiny.h - the smallest files that open: a llama of 2 KB, a gpt2, a vocabulary, with any type of
- * weights. The numbers in them mean nothing and are the same each time.
+/* gguf_tiny.h - the smallest files that open: a llama of 2 KB, a gpt2, a vocabulary, with any type
+ * of weights. The numbers in them mean nothing and are the same each time.
  */
 #ifndef GGUF_TINY_H
 #define GGUF_TINY_H

@@ -1,5 +1,5 @@
-/* hostile.h - what the tests of bad files and bad days share: a counting allocator that can fail, and
- * opens that must fail cleanly.
+/* hostile.h - what the tests of bad files and bad days share: a counting allocator that can fail,
+ * and opens that must fail cleanly.
  */
 #ifndef HOSTILE_H
 #define HOSTILE_H

@@ -69,7 +69,8 @@ static void halves_round_to_nearest_even(void)
     uint64_t seed = 11;
 
     for (unsigned i = 0; i < 0x7C00; i++) { /* at, just below and just above every tie */
-        double tie = i == 0x7BFF ? 65520 : (half_value((uint16_t)i) + half_value((uint16_t)(i + 1))) / 2;
+        double tie = i == 0x7BFF ? 65520
+                                  : (half_value((uint16_t)i) + half_value((uint16_t)(i + 1))) / 2;
         float exact = (float)tie;
 
         CHECK(i == 0x7BFF || (double)exact == tie);

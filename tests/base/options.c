@@ -1,5 +1,5 @@
-/* options.c - the options object: every row of the table in range, out of range, by key, by name, with
- * the wrong type, and under an allocator that fails.
+/* options.c - the options object: every row of the table in range, out of range, by key, by name,
+ * with the wrong type, and under an allocator that fails.
  */
 #include "check.h"
 #include "base/options.h"

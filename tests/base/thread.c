@@ -1,5 +1,5 @@
-/* thread.c - the pool: every worker once per run, barriers that hold, more threads than processors, and
- * a child process that has none of them.
+/* thread.c - the pool: every worker once per run, barriers that hold, more threads than
+ * processors, and a child process that has none of them.
  */
 #include "check.h"
 #include "base/thread.h"

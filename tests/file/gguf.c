@@ -1,5 +1,6 @@
-/* gguf.c - files that are none, broken files, and the broken files that have brought down others: each
- * is refused with the right status and a text that names what is wrong, and leaves nothing behind.
+/* gguf.c - files that are none, broken files, and the broken files that have brought down others:
+ * each is refused with the right status and a text that names what is wrong, and leaves nothing
+ * behind.
  *
  * Tests of known vulnerabilities carry their ids.
  */

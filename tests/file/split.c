@@ -1,5 +1,5 @@
-/* split.c - files in shards: the model is the same; a shard that is missing, is another one or has a name
- * of another form is refused by name.
+/* split.c - files in shards: the model is the same; a shard that is missing, is another one or has
+ * a name of another form is refused by name.
  */
 #include "hostile.h"
 
@@ -265,7 +265,8 @@ static void from_memory_or_a_descriptor(void)
     pith_error e = { 0 };
     FILE *f;
 
-    refuse_bytes(file, n, PITH_E_UNSUPPORTED, "a split file of 3 shards can only be opened by path");
+    refuse_bytes(file, n, PITH_E_UNSUPPORTED,
+                 "a split file of 3 shards can only be opened by path");
     write_parts(&p);
     f = fopen(shard_name(0, SHARDS), "rb");
     CHECK_INT(pith_model_open_fd(&m, fileno(f), 0, 0, NULL, &e), PITH_E_UNSUPPORTED);

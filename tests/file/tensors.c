@@ -1,5 +1,5 @@
-/* tensors.c - tensor lists that lie: about dimensions, types, sizes, places, names, and about the numbers
- * that shapes are computed from. Tests of known vulnerabilities carry their ids.
+/* tensors.c - tensor lists that lie: about dimensions, types, sizes, places, names, and about the
+ * numbers that shapes are computed from. Tests of known vulnerabilities carry their ids.
  */
 #include "hostile.h"
 
@@ -113,7 +113,8 @@ static void cve_2026_7482_data_beyond_the_end(void)
     size_t n;
     uint8_t *file;
 
-    offset((uint64_t)1 << 20, "blk.0.ffn_up.weight: 384 bytes at offset 1048576 lie beyond the end");
+    offset((uint64_t)1 << 20,
+           "blk.0.ffn_up.weight: 384 bytes at offset 1048576 lie beyond the end");
     offset((uint64_t)1 << 40, "beyond the end");
     offset((uint64_t)1 << 62, "beyond the end");
     file = gguf_write(g, &n);

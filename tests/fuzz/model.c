@@ -2,7 +2,8 @@
  */
 #include "fuzz.h"
 
-static const char text[] = "abc \xC3\xA9 a\nb<tool></s> \xE2\x96\x81\xFF\xF0\x9F\x98\x80 [SEP] 123 don't";
+static const char text[] =
+    "abc \xC3\xA9 a\nb<tool></s> \xE2\x96\x81\xFF\xF0\x9F\x98\x80 [SEP] 123 don't";
 
 static void look_at(const pith_model *m)
 {

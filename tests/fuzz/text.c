@@ -10,7 +10,8 @@ struct vocabulary {
     struct fuzz_memory memory;
 };
 
-/* Opened once: a tiny one of each kind, and the byte-level one of tests/golden that has all bytes. */
+/* Opened once: a tiny one of each kind, and the byte-level one of tests/golden that has all bytes.
+ * */
 static struct vocabulary *vocabulary(int i)
 {
     static struct vocabulary all[VOCABULARIES];

@@ -1,5 +1,5 @@
-/* keys.c - every hyper-parameter absent, zero, negative, huge, no number, of another type, per layer:
- * a model that contradicts itself does not open; one that opens anyway runs or says why not.
+/* keys.c - every hyper-parameter absent, zero, negative, huge, no number, of another type, per
+ * layer: a model that contradicts itself does not open; one that opens anyway runs or says why not.
  */
 #include "hostile.h"
 

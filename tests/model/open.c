@@ -1,5 +1,5 @@
-/* open.c - models whose parts do not fit each other are refused by name; those that open compute the same
- * wherever their bytes lie; opening costs neither time nor memory.
+/* open.c - models whose parts do not fit each other are refused by name; those that open compute
+ * the same wherever their bytes lie; opening costs neither time nor memory.
  */
 #include "hostile.h"
 
@@ -65,7 +65,8 @@ static void every_missing_tensor_is_named(void)
 
 static void surplus_tensors_are_named(void)
 {
-    static const char *const names[] = { "blk.1.attn_q.weight", "blk.0.attn_sinks.weight", "extra" };
+    static const char *const names[] = { "blk.1.attn_q.weight", "blk.0.attn_sinks.weight",
+                                         "extra" };
 
     for (size_t f = 0; f < 3; f++)
         for (size_t i = 0; i < 3; i++) {

@@ -1,6 +1,6 @@
-/* hostile.c - bad days: each allocation fails in turn, threads cannot be started, the stack is small,
- * descriptors and address space run out. A call fails with its status and leaves everything as it
- * was; the same call afterwards gives what it always gives.
+/* hostile.c - bad days: each allocation fails in turn, threads cannot be started, the stack is
+ * small, descriptors and address space run out. A call fails with its status and leaves everything
+ * as it was; the same call afterwards gives what it always gives.
  *
  * posix_memalign and pthread_create are this program's own here, so that they can fail.
  */
