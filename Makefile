@@ -18,6 +18,7 @@ BUILD   ?= build
 VERSION := $(shell awk '/define PITH_VERSION_(MAJOR|MINOR|PATCH)/ {v = v d $$3; d = "."} END {print v}' include/pith.h)
 SONAME  := libpith.so.$(firstword $(subst ., ,$(VERSION)))
 
+COMMA   := ,
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
 WARNCXX := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 OPT     ?= -O2
@@ -146,8 +147,17 @@ arm: ## the library and its tests built for Arm, run under qemu-user; needs aarc
 	@for cpu in $(ARM_CPUS); do for test in $(ARM_TESTS); do \
 	    echo "$$cpu:"; qemu-aarch64-static -cpu $$cpu $$test || exit 1; done; done
 
-asan: ## the tests under AddressSanitizer and LeakSanitizer
-	$(MAKE) BUILD=build/asan OPT=-O1 SAN="-fsanitize=address -fno-omit-frame-pointer" test
+ASAN := BUILD=build/asan OPT=-O1 SAN="-fsanitize=address$(COMMA)undefined -fno-sanitize-recover=all"
+asan: ## the tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) $(ASAN) test
+
+fuzz: ## mutated models, texts and formulas under the same sanitizers; RUNS=4000 of each
+	$(MAKE) $(ASAN) build/asan/tests/fuzz/driver
+	sh tests/fuzz/fuzz.sh build/asan
+
+$(BUILD)/tests/fuzz/driver: $(wildcard tests/fuzz/*.[ch] tests/*.h) $(BUILD)/libpith.a
+	@mkdir -p $(@D)
+	$(call QUIET,$(CC) $(TESTFLAGS) $(filter %.c,$^) $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 ubsan: ## the tests under UndefinedBehaviorSanitizer
 	$(MAKE) BUILD=build/ubsan OPT=-O1 SAN="-fsanitize=undefined -fno-sanitize-recover=all" test
