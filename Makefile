@@ -84,6 +84,7 @@ $(BUILD)/libpith.a: $(OBJECTS)
 
 $(BUILD)/libpith.so: $(OBJECTS) lib/api/pith.map
 	$(call QUIET,$(CC) $(SHAREDFLAGS) $(SAN) $(OBJECTS) -o $@ $(LDLIBS))
+	@ln -sf libpith.so $(@D)/$(SONAME)
 
 $(BUILD)/pith: examples/cli.c $(BUILD)/libpith.a
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
@@ -192,10 +193,9 @@ install: all ## into $(DESTDIR)$(PREFIX), with pkg-config and CMake files
 	install -m 755 $(BUILD)/libpith.so $(DESTDIR)$(PREFIX)/lib/libpith.so.$(VERSION)
 	ln -sf libpith.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libpith.so
-	printf 'prefix=%s\nName: pith\nDescription: embeddable inference of pre-trained models\nVersion: %s\nLibs: -L$${prefix}/lib -lpith\nLibs.private: -lm -pthread\nCflags: -I$${prefix}/include\n' \
-	    '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/pith.pc
-	printf 'add_library(pith::pith SHARED IMPORTED)\nget_filename_component(_pith "$${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)\nset_target_properties(pith::pith PROPERTIES IMPORTED_LOCATION "$${_pith}/lib/libpith.so" INTERFACE_INCLUDE_DIRECTORIES "$${_pith}/include")\n' \
-	    > $(DESTDIR)$(PREFIX)/lib/cmake/pith/pith-config.cmake
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' lib/api/pith.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/pith.pc
+	install -m 644 lib/api/pith-config.cmake $(DESTDIR)$(PREFIX)/lib/cmake/pith/
+	@sed 's|@VERSION@|$(VERSION)|' lib/api/pith-config-version.cmake.in > $(DESTDIR)$(PREFIX)/lib/cmake/pith/pith-config-version.cmake
 
 explain: $(BUILD)/pith ## print the program of a model: make explain M=file
 	@$(BUILD)/pith explain $(M)

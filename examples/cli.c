@@ -30,7 +30,7 @@ static struct {
     pith_options *options;
     pith_model *model;
     pith_session *session;
-} cli = { .prompt_tokens = 512, .new_tokens = 64 };
+} cli = { .new_tokens = 64 };
 
 /* ---- ending ---- */
 
@@ -53,8 +53,10 @@ static void leave(int code)
     pith_session_release(cli.session);
     pith_model_release(cli.model);
     pith_options_release(cli.options);
-    if (fflush(stdout) != 0 && code == 0)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        fprintf(stderr, "pith: standard output cannot be written: %s\n", strerror(errno));
         code = EXIT_IO;
+    }
     exit(code);
 }
 
@@ -133,21 +135,45 @@ static char *read_all(const char *path, size_t *length)
     return text;
 }
 
-static void print_json_text(const char *text, int64_t length)
+/* Bytes of the UTF-8 sequence at `text`, 0 if it is none (RFC 3629). */
+static int utf8_length(const char *text, int64_t length)
 {
-    putchar('"');
-    for (int64_t i = 0; i < length; i++) {
+    const unsigned char *p = (const unsigned char *)text;
+    int n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3
+          : p[0] < 0xF5 ? 4 : 0;
+
+    if (n > length || (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
+        return 0;
+    for (int i = 1; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* The inside of a JSON string; bytes that are no UTF-8 become U+FFFD. */
+static void print_json_part(const char *text, int64_t length)
+{
+    for (int64_t i = 0; i < length;) {
         unsigned char c = (unsigned char)text[i];
+        int n = utf8_length(text + i, length - i);
 
         if (c == '"' || c == '\\')
             printf("\\%c", c);
-        else if (c == '\n')
-            printf("\\n");
         else if (c < 0x20)
             printf("\\u%04x", c);
+        else if (n == 0)
+            printf("\\ufffd");
         else
-            putchar(c);
+            fwrite(text + i, 1, (size_t)n, stdout);
+        i += n ? n : 1;
     }
+}
+
+static void print_json_text(const char *text, int64_t length)
+{
+    putchar('"');
+    print_json_part(text, length);
     putchar('"');
 }
 
@@ -237,8 +263,8 @@ static struct texts read_texts(void)
     for (at = all; *at;) {
         size_t line = strcspn(at, "\n");
 
-        if (line)
-            add_text(&t, at, line);
+        if (line > 0 && !(line == 1 && *at == '\r'))
+            add_text(&t, at, at[line - 1] == '\r' ? line - 1 : line);
         at += line + (at[line] == '\n');
     }
     free(all);
@@ -275,6 +301,8 @@ static int verb_generate(void)
 
     if (!cli.prompt && !cli.file)
         fail(EXIT_USAGE, "generate needs -p PROMPT or -f FILE");
+    if (cli.n_args || (cli.prompt && cli.file))
+        fail(EXIT_USAGE, "generate takes one prompt: -p PROMPT, quoted, or -f FILE");
     open_session();
     prompt = cli.prompt && strcmp(cli.prompt, "-") != 0
                  ? strcpy(must_alloc((prompt_length = strlen(cli.prompt)) + 1), cli.prompt)
@@ -290,10 +318,9 @@ static int verb_generate(void)
         first = n++ ? first : now() - start;
         finish = pith_event_finish(event);
         pith_event_text(event, &text, &length);
-        for (int64_t i = 0; cli.json && i < length; i++)
-            printf((unsigned char)text[i] < 0x20 || strchr("\"\\", text[i]) ? "\\u%04x" : "%c",
-                   (unsigned char)text[i]);
-        if (!cli.json)
+        if (cli.json)
+            print_json_part(text, length);
+        else
             fwrite(text, 1, (size_t)length, stdout);
         fflush(stdout);
     }
@@ -307,9 +334,8 @@ static int verb_generate(void)
     fflush(stdout);
     must(status, &err);
     if (!cli.quiet)
-        fprintf(stderr, "%" PRId64 " tokens, first after %.0f ms, then %.1f tokens/s (%s)\n", n,
-                first * 1e3, n > 1 ? (double)(n - 1) / (total - first) : 0.0,
-                finish_name(finish));
+        fprintf(stderr, "[%" PRId64 " tokens, the first after %.0f ms, %.0f tokens/s, ended by "
+                "%s]\n", n, first * 1e3, (double)n / total, finish_name(finish));
     return 0;
 }
 
@@ -399,7 +425,7 @@ static int verb_score(void)
         if (cli.json) {
             printf("{\"text\": ");
             print_json_text(text, length);
-            printf(", \"logprob\": %.6f, \"tokens\": %" PRId64 "}\n", logprob, tokens);
+            printf(", \"logprob\": %.9g, \"tokens\": %" PRId64 "}\n", logprob, tokens);
         } else {
             printf("%10.4f %5" PRId64 "  %.*s\n", logprob, tokens, (int)length, text);
         }
@@ -417,9 +443,9 @@ static int verb_tokenize(void)
     int64_t n;
     int32_t *ids;
 
+    if (cli.n_args > 1 || cli.prompt)
+        fail(EXIT_USAGE, "tokenize takes one text behind the model; quote it");
     open_model();
-    if (cli.n_args > 1)
-        fail(EXIT_USAGE, "tokenize takes one text; quote it");
     if (strcmp(text, "-") == 0)
         text = owned = read_all(cli.file ? cli.file : "-", &length);
     ids = tokenize(text, (int64_t)length, (cli.no_bos ? 0 : PITH_TOKENIZE_BOS) |
@@ -595,10 +621,16 @@ static int verb_bench(void)
     open_model();
     must(pith_session_open(&cli.session, cli.model, cli.options, &err), &err);
     f.open_ms = (now() - start) * 1e3;
+    if (cli.prompt_tokens == 0) {
+        int64_t room = pith_session_capacity(cli.session) - cli.new_tokens;
+
+        cli.prompt_tokens = room < 512 ? room : 512;
+    }
     if (cli.prompt_tokens < 1 || cli.new_tokens < 1 ||
         cli.prompt_tokens + cli.new_tokens > pith_session_capacity(cli.session))
-        fail(EXIT_LIMIT, "%" PRId64 " and %" PRId64 " tokens; the context holds %" PRId64,
-             cli.prompt_tokens, cli.new_tokens, pith_session_capacity(cli.session));
+        fail(EXIT_LIMIT, "a prompt of %" PRId64 " tokens and %" PRId64 " more do not fit a context "
+             "of %" PRId64 "; use -p and -n", cli.prompt_tokens, cli.new_tokens,
+             pith_session_capacity(cli.session));
     signal(SIGINT, on_interrupt);
     time_model(&f);
     getrusage(RUSAGE_SELF, &usage);
@@ -776,8 +808,10 @@ static void print_help(FILE *to)
     fprintf(to, "pith %s: run pre-trained models\n\n", pith_version_string());
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(to, "  pith %-10s MODEL %-40s %s\n", verbs[i].name, verbs[i].usage, verbs[i].what);
-    fprintf(to, "\nMODEL is a GGUF file. Texts come from the arguments or, line by line, from "
-                "stdin.\nEverywhere: --json, -q (no timings), -t THREADS, and the options of the "
+    fprintf(to, "\nMODEL is a GGUF file. classify and score take texts as arguments, from -f FILE, "
+                "or line by line\nfrom stdin; tokenize reads stdin whole; FILE may be - for stdin "
+                "or stdout.\n"
+                "Everywhere: --json, -q (no timings), -t THREADS, and the options of the "
                 "library:\n\n");
     for (int32_t i = 0; i < pith_option_count(); i++) {
         const char *name, *text;
@@ -901,6 +935,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(argv[1], verbs[i].name) != 0)
             continue;
+        if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+            printf("usage: pith %s MODEL %s\n%s; pith --help lists all flags\n", verbs[i].name,
+                   verbs[i].usage, verbs[i].what);
+            leave(0);
+        }
         parse_flags(argc - 2, argv + 2, strcmp(argv[1], "bench") == 0);
         if (cli.n_args < 1)
             fail(EXIT_USAGE, "usage: pith %s MODEL %s", verbs[i].name, verbs[i].usage);

@@ -77,7 +77,7 @@ enum pith_status {
     PITH_STATUS_MAX_ = 0x7fffffff
 };
 
-/* Why a call failed. 256 bytes for ever; the only public struct. Caller-owned. */
+/* Why a call failed. 256 bytes for ever; the only struct that crosses the ABI. Caller-owned. */
 typedef struct pith_error {
     int32_t code;   /* as returned */
     char text[252]; /* NUL-terminated UTF-8, "" if nothing failed */
@@ -100,7 +100,7 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
  *    key                       number name              type scope  min  max      default text */
 #define PITH_OPTION_LIST(X)                                                                        \
     X(PITH_OPT_THREADS,         1,  "threads",           I64, SESSION, 0, 512,     0,              \
-      "threads that compute, the caller's included; 0: one per processor")                         \
+      "threads that compute, the caller's included; 0: one per processor, fewer for small models") \
     X(PITH_OPT_CONTEXT,         2,  "context",           I64, SESSION, 0, 16777216, 0,             \
       "tokens a session can hold; 0: what the model was trained for, at most 4096")                \
     X(PITH_OPT_BATCH,           3,  "batch",             I64, SESSION, 1, 4096,    256,            \
@@ -357,7 +357,8 @@ PITH_API int32_t pith_event_finish(const pith_event *event);
  * et al. 2021): softmax over labels of log p(label | text) - log p(label | content-free).
  *
  * Texts and labels are each one UTF-8 buffer plus offsets (Arrow's string layout): item i is
- * bytes offsets[i] to offsets[i + 1]. probabilities[n_texts][n_labels] sum to one per text.
+ * bytes offsets[i] to offsets[i + 1]. No two labels may be the same.
+ * probabilities[n_texts][n_labels] sum to one per text.
  * The prompt's common beginning is computed once. The session is empty afterwards. */
 PITH_API int32_t pith_classify(pith_session *session, const char *texts,
                                const int64_t *text_offsets, int64_t n_texts, const char *labels,

@@ -70,6 +70,9 @@ function put(path,   line, name, known) {
 BEGIN {
     print "/* pith.c - the whole library in one file, made by `make one`. See the repository for sources"
     print " * that are meant to be read. */"
+    print "#if defined(__GNUC__)"
+    print "#pragma GCC diagnostic ignored \"-Wmissing-field-initializers\" /* sparse tables */"
+    print "#endif"
     print "#ifndef _GNU_SOURCE"
     print "#define _GNU_SOURCE"
     print "#endif"

@@ -12,7 +12,18 @@
 enum {
     DEFAULT_CONTEXT = 4096,      /* tokens, where the model was trained for more */
     OUTPUT_BYTES = 8 << 20,      /* of logits kept at once */
+    THREAD_BYTES = 8 << 20,      /* of weights that make another thread worth its while */
 };
+
+/* As many as there are processors, as long as each has enough to read per token to make up for the
+ * meetings; on a busy machine those are what a small model would mostly wait for. */
+static int64_t useful_threads(const pith_model *m)
+{
+    int64_t bytes = pi_model_number(m, PITH_MODEL_TOKEN_BYTES) +
+                    pi_model_number(m, PITH_MODEL_OUTPUT_BYTES);
+
+    return pi_min(pi_cpu_count(), 1 + bytes / THREAD_BYTES);
+}
 
 /* Sizes from the options, bounded by what the model knows. */
 static int choose_sizes(const pith_model *m, const pith_options *o, struct plan *plan,
@@ -27,7 +38,7 @@ static int choose_sizes(const pith_model *m, const pith_options *o, struct plan 
     plan->capacity = context ? context : pi_min(m->context, DEFAULT_CONTEXT);
     plan->batch = pi_min(pi_option_i64(o, PITH_OPT_BATCH), plan->capacity);
     plan->outputs = pi_max(1, pi_min(plan->batch, OUTPUT_BYTES / (m->vocabulary * 4)));
-    plan->threads = (int)(threads ? threads : pi_cpu_count());
+    plan->threads = (int)(threads ? threads : useful_threads(m));
     return PITH_OK;
 }
 

@@ -55,6 +55,16 @@ static int read_template(struct prompt_template *t, const pith_options *o, pith_
     return PITH_OK;
 }
 
+static int check_labels(const struct strings *labels, pith_error *err)
+{
+    for (int64_t i = 0; i < labels->n; i++)
+        for (int64_t j = 0; j < i; j++)
+            if (pi_str_equal(pi_strings_at(labels, i), pi_strings_at(labels, j)))
+                return pi_fail(err, PITH_E_ARGUMENT, "labels %lld and %lld, counted from 0, are "
+                               "the same", (long long)j, (long long)i);
+    return PITH_OK;
+}
+
 static int check_examples(const pith_options *o, pith_error *err)
 {
     struct str text;
@@ -229,6 +239,7 @@ int pi_classify(pith_session *s, const struct strings *texts, const struct strin
     int status;
 
     TRY(read_template(&c.template, options, err));
+    TRY(check_labels(labels, err));
     TRY(check_examples(options, err));
     pi_arena_init(&arena, &s->arena.allocator);
     c.capacity = longest_prompt(&c, texts);

@@ -271,12 +271,12 @@ static void own_seeds(void)
                                                  &tiny_q4 };
     static const char *const words[] = {
         "\0a*(b-1)/3 == 0 ? 1e-5 : -b%7", "\1temperature=0.75", "\1max_tokens=1e3", "\1stop=abc",
-        "\2-12345.678e-12", "\2" "0.000000000000000000001e22",
+        "\2-12345.678e-12", "\0020.000000000000000000001e22",
         "\3\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80",
     };
     static const char *const texts[] = {
         "\0abc abc <tool></s>\n\xC3\xA9", "\1abc ab  a1.!<|endoftext|>",
-        "\2Abc, ab! \xC3\x89""a[SEP]",
+        "\2Abc, ab! \303\211a[SEP]",
         "\3Hello, world! It's 12345 \xE4\xB8\xAD\xE6\x96\x87\r\n\t x",
         "\5 a", "\x0E...", "\x0B<|im_end|>",
     };

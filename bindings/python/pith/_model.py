@@ -98,6 +98,7 @@ class Model:
                     raise
                 missing = _errors.MissingFileError(str(why))
                 missing.errno, missing.filename = errno.ENOENT, self._path
+                missing.strerror = os.strerror(errno.ENOENT)
                 raise missing from None
         elif hasattr(source, "fileno") and not isinstance(source, mmap.mmap):
             lib.model_open_fd(byref(out), source.fileno(), offset, size, chosen)
