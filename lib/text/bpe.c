@@ -23,12 +23,16 @@ struct bpe_symbol {
 #define SYMBOLS_MIN 256            /* so that few words need a second allocation */
 #define SYMBOLS_MAX ((size_t)1 << 26) /* of one word; keeps all sizes below 4 GiB */
 
-/* Spreads a pair of ids: multiplicative hashing with 2^64 / golden ratio. */
+/* Spreads a pair of ids (the finaliser of splitmix64) under the table's address, which a file's
+ * author cannot know: no vocabulary can be made to collide. */
 static size_t pair_slot(const struct bpe *b, int32_t left, int32_t right)
 {
-    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
+    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) ^
+                 (uint64_t)(uintptr_t)b->merges * 0x9e3779b97f4a7c15u;
 
-    return (size_t)(h ^ h >> 32) & b->mask;
+    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
+    h = (h ^ h >> 27) * 0x94d049bb133111ebu;
+    return (size_t)(h ^ h >> 31) & b->mask;
 }
 
 /* The merge of two tokens, or the free slot where it belongs. */

@@ -2,6 +2,8 @@
  */
 #include "special.h"
 
+enum { SPECIAL_BYTES_MAX = 1024 };
+
 static int compare_pieces(const struct vocab *v, int32_t a, int32_t b)
 {
     struct str x = v->pieces[a], y = v->pieces[b];
@@ -45,8 +47,13 @@ int pi_special_open(struct special_set *set, struct arena *arena, const struct v
     int32_t n = 0;
 
     *set = (struct special_set){ .n = 0 };
-    for (int32_t i = 0; i < v->n; i++)
+    for (int32_t i = 0; i < v->n; i++) {
         n += (types >> v->types[i] & 1) && v->pieces[i].n;
+        /* Every byte of a prompt may be compared with as many of a token. */
+        if ((types >> v->types[i] & 1) && v->pieces[i].n > SPECIAL_BYTES_MAX)
+            return pi_fail(err, PITH_E_LIMIT, "special token %d has %zu bytes, at most %d are "
+                           "possible", i, v->pieces[i].n, SPECIAL_BYTES_MAX);
+    }
     set->ids = pi_arena_alloc(arena, (size_t)n, sizeof *set->ids);
     if (!set->ids)
         return pi_no_memory(err, "special tokens", (size_t)n * sizeof *set->ids);

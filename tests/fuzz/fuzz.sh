@@ -5,7 +5,7 @@ passed=0 failed=0
 folder=$(mktemp -d)
 here=$(pwd)
 trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
+ln -s "$here/tests" "$folder/tests" && cd "$folder" || exit 1
 for target in model text words; do
     line=$("$here/$1/tests/fuzz/driver" $target --runs "${RUNS:-4000}" --seconds 20 | tail -n 1)
     echo "$target: $line"
