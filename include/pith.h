@@ -108,7 +108,7 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
     X(PITH_OPT_PRECISION,       4,  "precision",         STR, MODEL,   0, 0,       0,              \
       "exact: float32 throughout; fast: int8 activations; auto: exact for F32 files, else fast")  \
     X(PITH_OPT_TIERS,           5,  "tiers",             I64, MODEL,   0, 255,     255,            \
-      "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 8 neon); for tests")           \
+      "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 8 neon); for tests")          \
     X(PITH_OPT_MAX_TOKENS,      16, "max_tokens",        I64, CALL,    0, 16777216, 256,           \
       "most tokens to generate")                                                                   \
     X(PITH_OPT_TEMPERATURE,     17, "temperature",       F64, CALL,    0, 100,     0,              \
