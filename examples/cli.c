@@ -260,12 +260,14 @@ static struct texts read_texts(void)
     if (t.n)
         return t;
     all = read_all(cli.file ? cli.file : "-", &length);
-    for (at = all; *at;) {
-        size_t line = strcspn(at, "\n");
+    for (at = all; at < all + length;) { /* a line may hold NUL bytes */
+        size_t left = length - (size_t)(at - all), line;
+        const char *end = memchr(at, '\n', left);
 
+        line = end ? (size_t)(end - at) : left;
         if (line > 0 && !(line == 1 && *at == '\r'))
             add_text(&t, at, at[line - 1] == '\r' ? line - 1 : line);
-        at += line + (at[line] == '\n');
+        at += line + (end != NULL);
     }
     free(all);
     if (t.n == 0)
@@ -315,7 +317,8 @@ static int verb_generate(void)
     else if (cli.echo)
         fwrite(prompt, 1, prompt_length, stdout);
     while ((status = pith_generate_next(cli.session, &event, &err)) == PITH_OK) {
-        first = n++ ? first : now() - start;
+        if (pith_event_token(event) >= 0)
+            first = n++ ? first : now() - start;
         finish = pith_event_finish(event);
         pith_event_text(event, &text, &length);
         if (cli.json)
@@ -509,6 +512,8 @@ static int verb_logits(void)
 
     if (!cli.out || !cli.prompt == !cli.tokens)
         fail(EXIT_USAGE, "logits needs -o FILE and either -p TEXT or --tokens IDS");
+    if (cli.tokens && !*cli.tokens)
+        fail(EXIT_USAGE, "--tokens is empty");
     open_session();
     ids = cli.tokens ? parse_tokens(cli.tokens, &n)
                      : tokenize(cli.prompt, -1, PITH_TOKENIZE_BOS | PITH_TOKENIZE_SPECIAL, &n);
@@ -878,7 +883,7 @@ static void valued_flag(const char *flag, const char *value, bool bench)
     };
 
     if (!value)
-        fail(EXIT_USAGE, "%s needs a value", flag);
+        fail(EXIT_USAGE, "%s needs a value, or there is no such flag; see pith --help", flag);
     if (bench && strcmp(flag, "-p") == 0)
         cli.prompt_tokens = count_of(flag, value);
     else if (bench && strcmp(flag, "-n") == 0)

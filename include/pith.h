@@ -308,7 +308,8 @@ PITH_API int32_t pith_session_evaluate(pith_session *session, const int32_t *ids
                                        float *logits, pith_error *err);
 
 /* The logits after the last token, PITH_MODEL_VOCABULARY floats, valid until the next call on the
- * session. PITH_E_STATE before the first feed, after a rewind, and after a call that failed. */
+ * session. PITH_E_STATE before the first feed, after a rewind that forgot something, and after
+ * a call that failed. */
 PITH_API int32_t pith_session_logits(pith_session *session, const float **logits,
                                      pith_error *err);
 

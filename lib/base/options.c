@@ -59,6 +59,9 @@ static int out_of_range(const struct option_row *row, double value, pith_error *
 {
     char a[32], b[32], c[32];
 
+    if (row->type == PITH_TYPE_I64 && value >= -0x1p62 && value <= 0x1p62)
+        return pi_fail(err, PITH_E_ARGUMENT, "option %s is %lld; %lld to %lld is possible",
+                       row->name, (long long)value, (long long)row->min, (long long)row->max);
     return pi_fail(err, PITH_E_ARGUMENT, "option %s is %s; %s to %s is possible", row->name,
                    pi_number(value, a), pi_number(row->min, b), pi_number(row->max, c));
 }
