@@ -22,7 +22,7 @@
 enum { EXIT_USAGE = 2, EXIT_FORMAT, EXIT_UNSUPPORTED, EXIT_LIMIT, EXIT_IO, EXIT_INTERRUPTED = 130 };
 
 static struct {
-    const char *model_path, *prompt, *file, *out, *labels, *tokens, *continuation;
+    const char *model_path, *prompt, *file, *out, *labels, *tokens;
     char **args; /* what is left: texts */
     int n_args;
     int64_t prompt_tokens, new_tokens, threads;
@@ -48,6 +48,7 @@ static int exit_code(int32_t status)
     return 1;
 }
 
+__attribute__((noreturn))
 static void leave(int code)
 {
     pith_session_release(cli.session);
@@ -72,7 +73,6 @@ static void fail(int code, const char *format, ...)
     va_end(args);
     fprintf(stderr, "\n");
     leave(code);
-    abort(); /* not reached: leave() exits */
 }
 
 static void must(int32_t status, const pith_error *err)
@@ -707,10 +707,14 @@ static int verb_info(void)
         { PITH_MODEL_BOS, "bos" },               { PITH_MODEL_EOS, "eos" },
         { PITH_MODEL_EXACT, "exact" },           { PITH_MODEL_TIERS, "tiers" },
     };
+    const char *arch;
 
     open_model();
-    printf(cli.json ? "{\"architecture\": \"%s\"" : "%-16s %s\n",
-           cli.json ? pith_model_arch(cli.model) : "architecture", pith_model_arch(cli.model));
+    arch = pith_model_arch(cli.model);
+    if (cli.json)
+        printf("{\"architecture\": "), print_json_text(arch, (int64_t)strlen(arch));
+    else
+        printf("%-16s %s\n", "architecture", arch);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         printf(cli.json ? ", \"%s\": %" PRId64 : "%-16s %" PRId64 "\n", facts[i].name,
                number(facts[i].key));

@@ -7,13 +7,9 @@
  */
 #include "task.h"
 
-struct stop {
-    struct str text;
-};
-
 struct generation {
     struct arena arena;
-    struct stop *stops;
+    struct str *stops;
     int n_stops;
     int64_t left;        /* tokens still allowed */
     bool ignore_eos, strip_space, finished;
@@ -53,8 +49,8 @@ static int read_stops(struct generation *g, const pith_options *o, size_t *longe
     if (!g->stops)
         return pi_no_memory(err, "stop strings", (size_t)g->n_stops * sizeof *g->stops);
     for (int i = 0; pi_option_str(o, PITH_OPT_STOP, i, &text); i++) {
-        g->stops[i].text = (struct str){ pi_arena_text(&g->arena, text.at, text.n), text.n };
-        if (!g->stops[i].text.at)
+        g->stops[i] = (struct str){ pi_arena_text(&g->arena, text.at, text.n), text.n };
+        if (!g->stops[i].at)
             return pi_no_memory(err, "a stop string", text.n);
         *longest = text.n > *longest ? text.n : *longest;
     }
@@ -152,7 +148,7 @@ static size_t find_stop(const struct generation *g)
 {
     for (size_t at = 0; at < g->n_held; at++)
         for (int i = 0; i < g->n_stops; i++) {
-            struct str stop = g->stops[i].text;
+            struct str stop = g->stops[i];
 
             if (stop.n <= g->n_held - at && memcmp(g->held + at, stop.at, stop.n) == 0)
                 return at;
@@ -165,8 +161,8 @@ static size_t safe_bytes(const struct generation *g)
 {
     for (size_t at = 0; at < g->n_held; at++)
         for (int i = 0; i < g->n_stops; i++)
-            if (g->stops[i].text.n > g->n_held - at &&
-                memcmp(g->held + at, g->stops[i].text.at, g->n_held - at) == 0)
+            if (g->stops[i].n > g->n_held - at &&
+                memcmp(g->held + at, g->stops[i].at, g->n_held - at) == 0)
                 return at;
     return g->n_held;
 }
