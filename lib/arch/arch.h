@@ -5,8 +5,9 @@
 
 #include "graph/recipe.h"
 
-/* The architecture that a file calls by this name, or NULL. */
-const struct arch *pi_arch_find(struct str name);
+/* The architecture that a GGUF file (general.architecture), or a Hugging Face folder (model_type in
+ * config.json), calls by this name; or NULL. */
+const struct arch *pi_arch_find(struct str name, bool hf);
 
 /* The i-th architecture, NULL behind the last. */
 const struct arch *pi_arch_at(int i);

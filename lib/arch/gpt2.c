@@ -10,40 +10,47 @@
 extern const struct arch pi_arch_gpt2;
 
 static const struct key gpt2_keys[] = {
-    /* name     behind "<arch>."                  if absent */
-    { "ctx",    "context_length",                 NULL },
-    { "dim",    "embedding_length",               NULL },
-    { "layers", "block_count",                    NULL },
-    { "heads",  "attention.head_count",           NULL },
-    { "ff",     "feed_forward_length",            NULL },
-    { "vocab",  "vocab_size",                     "tokens" },
-    { "eps",    "attention.layer_norm_epsilon",   NULL },
+    /* name, key behind "<arch>.", key in config.json, what it is if absent */
+    { "ctx", "context_length", "n_positions", NULL },
+    { "dim", "embedding_length", "n_embd", NULL },
+    { "layers", "block_count", "n_layer", NULL },
+    { "heads", "attention.head_count", "n_head", NULL },
+    { "ff", "feed_forward_length", "n_inner", "4*dim" },
+    { "vocab", "vocab_size", "vocab_size", "tokens" },
+    { "eps", "attention.layer_norm_epsilon", "layer_norm_epsilon", NULL },
+    { "act", "", "activation_function", "gelu_tanh" },
     { 0 }
 };
 
+#define QKV "blk.%d.attn_qkv.weight", "h.%d.attn.c_attn.weight"
+#define QKV_BIAS "blk.%d.attn_qkv.bias", "h.%d.attn.c_attn.bias"
+
 static const struct weight gpt2_weights[] = {
-    /* name         in the file                  shape        first row  of rows */
-    { "embed",      "token_embd.weight",         "vocab,dim" },
-    { "place",      "position_embd.weight",      "ctx,dim" },
-    { "norm1",      "blk.%d.attn_norm.weight",   "dim" },
-    { "norm1.bias", "blk.%d.attn_norm.bias",     "dim" },
-    { "q",          "blk.%d.attn_qkv.weight",    "dim,dim",   "0",       "3*dim" },
-    { "k",          "blk.%d.attn_qkv.weight",    "dim,dim",   "dim",     "3*dim" },
-    { "v",          "blk.%d.attn_qkv.weight",    "dim,dim",   "2*dim",   "3*dim" },
-    { "q.bias",     "blk.%d.attn_qkv.bias",      "dim",       "0",       "3*dim" },
-    { "k.bias",     "blk.%d.attn_qkv.bias",      "dim",       "dim",     "3*dim" },
-    { "v.bias",     "blk.%d.attn_qkv.bias",      "dim",       "2*dim",   "3*dim" },
-    { "o",          "blk.%d.attn_output.weight", "dim,dim" },
-    { "o.bias",     "blk.%d.attn_output.bias",   "dim" },
-    { "norm2",      "blk.%d.ffn_norm.weight",    "dim" },
-    { "norm2.bias", "blk.%d.ffn_norm.bias",      "dim" },
-    { "up",         "blk.%d.ffn_up.weight",      "ff,dim" },
-    { "up.bias",    "blk.%d.ffn_up.bias",        "ff" },
-    { "down",       "blk.%d.ffn_down.weight",    "dim,ff" },
-    { "down.bias",  "blk.%d.ffn_down.bias",      "dim" },
-    { "norm",       "output_norm.weight",        "dim" },
-    { "norm.bias",  "output_norm.bias",          "dim" },
-    { "head",       "output.weight|token_embd.weight", "vocab,dim" },
+    /* name, in GGUF, in safetensors, shape, first row, of rows, fix */
+    { "embed", "token_embd.weight", "wte.weight", "vocab,dim" },
+    { "place", "position_embd.weight", "wpe.weight", "ctx,dim" },
+    { "norm1", "blk.%d.attn_norm.weight", "h.%d.ln_1.weight", "dim" },
+    { "norm1.bias", "blk.%d.attn_norm.bias", "h.%d.ln_1.bias", "dim" },
+    { "q", QKV, "dim,dim", "0", "3*dim", FIX_TRANSPOSE },
+    { "k", QKV, "dim,dim", "dim", "3*dim", FIX_TRANSPOSE },
+    { "v", QKV, "dim,dim", "2*dim", "3*dim", FIX_TRANSPOSE },
+    { "q.bias", QKV_BIAS, "dim", "0", "3*dim" },
+    { "k.bias", QKV_BIAS, "dim", "dim", "3*dim" },
+    { "v.bias", QKV_BIAS, "dim", "2*dim", "3*dim" },
+    { "o", "blk.%d.attn_output.weight", "h.%d.attn.c_proj.weight", "dim,dim",
+      .fix = FIX_TRANSPOSE },
+    { "o.bias", "blk.%d.attn_output.bias", "h.%d.attn.c_proj.bias", "dim" },
+    { "norm2", "blk.%d.ffn_norm.weight", "h.%d.ln_2.weight", "dim" },
+    { "norm2.bias", "blk.%d.ffn_norm.bias", "h.%d.ln_2.bias", "dim" },
+    { "up", "blk.%d.ffn_up.weight", "h.%d.mlp.c_fc.weight", "ff,dim", .fix = FIX_TRANSPOSE },
+    { "up.bias", "blk.%d.ffn_up.bias", "h.%d.mlp.c_fc.bias", "ff" },
+    { "down", "blk.%d.ffn_down.weight", "h.%d.mlp.c_proj.weight", "dim,ff", .fix = FIX_TRANSPOSE },
+    { "down.bias", "blk.%d.ffn_down.bias", "h.%d.mlp.c_proj.bias", "dim" },
+    { "norm", "output_norm.weight", "ln_f.weight", "dim" },
+    { "norm.bias", "output_norm.bias", "ln_f.bias", "dim" },
+    { "head", "output.weight|token_embd.weight", "lm_head.weight|wte.weight", "vocab,dim" },
+    { "mask", NULL, "h.%d.attn.bias", .ignore = true },
+    { "masked", NULL, "h.%d.attn.masked_bias", .ignore = true },
     { 0 }
 };
 
@@ -65,7 +72,7 @@ static const struct step gpt2_block[] = {
     { OP_ADD,      "x", "x o" },
     { OP_NORM,     "h", "x",     "norm2",   "eps,layernorm" },
     { OP_LINEAR,   "u", "h",     "up" },
-    { OP_ACTIVATE, "u", "u",     NULL,      "gelu_tanh" },
+    { OP_ACTIVATE, "u", "u",     NULL,      "act" },
     { OP_LINEAR,   "f", "u",     "down" },
     { OP_ADD,      "x", "x f" },
     { 0 }
@@ -80,6 +87,7 @@ static const struct step gpt2_leave[] = {
 
 const struct arch pi_arch_gpt2 = {
     .name = "gpt2",
+    .prefix = "transformer.",
     .keys = gpt2_keys,
     .weights = gpt2_weights,
     .parts = { { "decode", gpt2_enter, gpt2_block, gpt2_leave, "layers" } },

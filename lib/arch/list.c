@@ -16,10 +16,15 @@ const struct arch *pi_arch_at(int i)
     return (size_t)i < PI_COUNT(families) ? families[i] : NULL;
 }
 
-const struct arch *pi_arch_find(struct str name)
+const struct arch *pi_arch_find(struct str name, bool hf)
 {
-    for (size_t i = 0; i < PI_COUNT(families); i++)
-        if (pi_str_equal(name, pi_str(families[i]->name)))
-            return families[i];
+    for (size_t i = 0; i < PI_COUNT(families); i++) {
+        struct str rest = pi_str(hf && families[i]->hf ? families[i]->hf : families[i]->name);
+        struct str one;
+
+        while (pi_str_cut(&rest, '|', &one))
+            if (pi_str_equal(name, one))
+                return families[i];
+    }
     return NULL;
 }

@@ -6,15 +6,15 @@
 extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3;
 
 static const struct key qwen_keys[] = {
-    { "interleaved", "", "0" },
+    { "interleaved", "", "", "0" },
     { 0 }
 };
 
 const struct arch pi_arch_qwen2 = { .name = "qwen2", .like = &pi_arch_llama, .keys = qwen_keys };
 
 static const struct weight qwen_weights[] = {
-    { "q_norm", "blk.%d.attn_q_norm.weight", "hd" },
-    { "k_norm", "blk.%d.attn_k_norm.weight", "hd" },
+    { "q_norm", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "hd" },
+    { "k_norm", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "hd" },
     { 0 }
 };
 

@@ -72,6 +72,22 @@ static double apply(struct formula *f, const char *op, double a, double b)
 
 static double parse(struct formula *f, int least);
 
+/* sqrt(x), log(x), floor(x) */
+static double call(struct formula *f, struct str function)
+{
+    double x = parse(f, TERNARY);
+
+    if (!accept(f, ")"))
+        return formula_error(f, "a ) is missing");
+    if (pi_str_equal(function, STR("sqrt")))
+        return sqrt(x);
+    if (pi_str_equal(function, STR("log")))
+        return log(x);
+    if (pi_str_equal(function, STR("floor")))
+        return floor(x);
+    return formula_error(f, "there is no such function");
+}
+
 static double primary(struct formula *f)
 {
     struct str word;
@@ -99,6 +115,8 @@ static double primary(struct formula *f)
         word.n = (size_t)(f->at - word.at);
         return pi_str_number(word, &value) ? value : formula_error(f, "a number is broken");
     }
+    if (accept(f, "("))
+        return call(f, word);
     if (!f->lookup(f->env, word, &value) && f->status == PITH_OK && f->unused == 0)
         f->status = pi_fail(f->err, PITH_E_FORMAT, "\"%.*s\": nothing is called %.*s",
                             (int)f->text.n, f->text.at, (int)word.n, word.at);

@@ -1,8 +1,8 @@
 /* expr.h - small formulas over named numbers: "heads*hd", "dim/heads", "layer%6==5 ? a : b".
  *
  * Numbers are doubles, exact for integers up to 2^53. Operators, loosest first: ?:, ||, &&,
- * == != < > <= >=, + -, * / %, unary - !, parentheses. Formulas come from pith's own tables, never
- * from a file.
+ * == != < > <= >=, + -, * / %, unary - !, parentheses. Functions: sqrt, log, floor.
+ * Formulas come from pith's own tables, never from a file.
  */
 #ifndef PI_EXPR_H
 #define PI_EXPR_H

@@ -48,7 +48,8 @@ struct weights {
     int64_t n_metas;
     struct map by_name;     /* tensors */
     struct map by_key;      /* metas */
-    uint32_t version;
+    uint32_t version;       /* of GGUF */
+    bool hf;                /* a Hugging Face folder */
 };
 
 /* Where the bytes come from: exactly one of path, memory, or fd (>= 0 with memory == NULL). */

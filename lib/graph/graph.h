@@ -10,14 +10,22 @@
 
 #include <stdatomic.h>
 
-/* A weight as an operation sees it: rows x cols (a vector has one row), where the file has it. */
+/* A weight as an operation sees it: rows x cols (a vector has one row), where the file has it;
+ * a three-dimensional one is `depth` slices of that. */
 struct matrix {
     const uint8_t *data; /* NULL: none */
     const char *name;    /* in the file */
     enum dtype dtype;
     int64_t rows, cols;
     int64_t stride;      /* bytes from row to row */
+    int64_t depth;       /* 1 for a matrix */
+    const uint8_t *const *slices; /* [depth], where each lies by itself; NULL: one behind another */
 };
+
+static inline const uint8_t *pi_matrix_slice(const struct matrix *m, int64_t i)
+{
+    return m->slices ? m->slices[i] : m->data + i * m->rows * m->stride;
+}
 
 /* A weight row of the recipe, found in a file, for one layer (-1 outside blocks). */
 struct bound {
@@ -26,7 +34,7 @@ struct bound {
     struct matrix m;
 };
 
-enum { MAX_INPUTS = 3, MAX_PARAMS = 8 };
+enum { MAX_INPUTS = 8, MAX_PARAMS = 16 };
 
 struct linked {
     const struct op_row *op;

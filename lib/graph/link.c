@@ -150,8 +150,13 @@ static int link_step(struct linker *l, const struct step *step, int layer)
     struct linked *s = &p->steps[p->n_steps];
     struct shaping at = { .program = p, .s = s, .arena = l->arena };
     bool present, per_output = false;
+    double when = 1;
 
     *s = (struct linked){ .op = &pi_ops[step->op], .step = step, .layer = layer };
+    if (step->when)
+        TRY(pi_numbers_eval(l->from->numbers, pi_str(step->when), layer, &when, l->err));
+    if (when == 0)
+        return PITH_OK;
     TRY(read_weight(l, s, &present));
     if (!present)
         return PITH_OK;

@@ -49,6 +49,10 @@ static bool lookup_number(const void *env, struct str name, double *out)
         *out = n->tokens;
         return n->tokens > 0;
     }
+    if (pi_str_equal(name, STR("hf"))) {
+        *out = n->hf;
+        return true;
+    }
     return pi_constant(name, out);
 }
 
@@ -138,7 +142,7 @@ int pi_arch_keys(const struct arch *arch, const struct key *rows[PI_MAX_KEYS])
     return n;
 }
 
-int pi_arch_weights(const struct arch *arch, const struct weight *rows[PI_MAX_WEIGHTS])
+int pi_arch_weights(const struct arch *arch, bool hf, const struct weight *rows[PI_MAX_WEIGHTS])
 {
     const struct arch *line[MAX_GENERATIONS];
     int generations = ancestry(arch, line), n = 0, kept = 0;
@@ -156,9 +160,16 @@ int pi_arch_weights(const struct arch *arch, const struct weight *rows[PI_MAX_WE
             n += i == n;
         }
     for (int i = 0; i < n; i++)
-        if (rows[i]->gguf)
+        if (pi_weight_pattern(rows[i], hf))
             rows[kept++] = rows[i];
     return kept;
+}
+
+const char *pi_arch_prefix(const struct arch *arch)
+{
+    while (arch && !arch->prefix)
+        arch = arch->like;
+    return arch ? arch->prefix : "model.";
 }
 
 const struct part *pi_arch_part(const struct arch *arch, const char *name)

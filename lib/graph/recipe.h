@@ -2,7 +2,7 @@
  *
  * An architecture is constant data. Names are strings local to it, resolved once when a model
  * opens. Expressions (base/expr.h) may use every key, `layer`, `tokens` (length of the vocabulary),
- * and the constants of constants[] in numbers.c.
+ * `hf` (1 for a Hugging Face folder, 0 for GGUF), and the constants of constants[] in numbers.c.
  *
  * Before: ops.def. Next: link.c.
  */
@@ -11,22 +11,36 @@
 
 #include "base/expr.h"
 
-/* A hyper-parameter. Tables end with an empty row. */
+/* A hyper-parameter. Tables end with an empty row. In both kinds of file it may be an array with
+ * one item a layer, and a string names a constant. */
 struct key {
     const char *name;     /* in expressions */
-    const char *gguf;     /* metadata key behind "<arch>."; may be an array with one item a layer,
-                             or a string that names a constant */
+    const char *gguf;     /* metadata key behind "<arch>."; alternatives a|b; "": none */
+    const char *config;   /* the same in config.json: "rope_parameters.rope_theta|rope_theta" */
     const char *fallback; /* expression if the file has no such key; NULL: required */
 };
 
+/* What a tensor of a Hugging Face folder needs that one in a GGUF file has had done to it. All but
+ * vectors are copied for it. */
+enum fix {
+    FIX_NONE,
+    FIX_TRANSPOSE, /* stored [inputs][outputs] */
+    FIX_ADD_ONE,   /* 1 + w */
+    FIX_NEG_EXP,   /* -exp(w) */
+};
+
 /* A weight: what to look for and what shape it must have. A name that ends in ".bias" is picked
- * up by the LINEAR or NORM step whose weight it extends. */
+ * up by the LINEAR or NORM step whose weight it extends. In tensor names %d is the layer, and
+ * alternatives are written a|b; a row without a name for a kind of file does not exist there. */
 struct weight {
     const char *name;  /* ends in '?' if the file may lack it */
-    const char *gguf;  /* tensor name; %d is the layer; alternatives a|b; NULL: row removed */
+    const char *gguf;  /* in a GGUF file */
+    const char *hf;    /* in safetensors, behind one of the arch's prefixes; %e is the slice of a
+                          three-dimensional weight that is stored as one tensor a slice */
     const char *shape; /* expressions, outermost dimension first: "heads*hd,dim" */
     const char *from;  /* for a slice of a fused tensor: its first row ... */
     const char *whole; /* ... and the rows of the whole tensor */
+    enum fix fix;      /* for hf */
     bool ignore;       /* known and not needed */
 };
 
@@ -44,6 +58,7 @@ struct step {
     const char *out, *in;
     const char *weight; /* row name; ends in '?': the step exists only if the tensor does */
     const char *params; /* expressions, separated by commas */
+    const char *when;   /* the step exists only where this expression is not 0; NULL: always */
 };
 
 /* Step lists end with a row whose out is NULL. block is repeated `layers` times. */
@@ -56,7 +71,10 @@ struct part {
 #define PI_MAX_PARTS 2
 
 struct arch {
-    const char *name;        /* general.architecture */
+    const char *name;        /* general.architecture; alternatives a|b */
+    const char *hf;          /* model_type in config.json; alternatives a|b; NULL: as name */
+    const char *prefix;      /* of tensors in safetensors, alternatives a|b; NULL: inherited, or
+                                "model.". The name alone is tried last. */
     const struct arch *like; /* inherits keys and weights row by row, parts as a whole */
     const struct key *keys;
     const struct weight *weights;
@@ -65,12 +83,20 @@ struct arch {
 
 /* ---- rows of an architecture with those it inherits ---- */
 
-enum { PI_MAX_KEYS = 64, PI_MAX_WEIGHTS = 96 };
+enum { PI_MAX_KEYS = 96, PI_MAX_WEIGHTS = 128 };
 
-/* Gathers the rows in order, replaced and removed ones resolved. Returns their number. */
+/* Gathers the rows in order, replaced and removed ones resolved: a weight is removed where the
+ * replacing row names no tensor for that kind of file. Returns their number. */
 int pi_arch_keys(const struct arch *arch, const struct key *rows[PI_MAX_KEYS]);
-int pi_arch_weights(const struct arch *arch, const struct weight *rows[PI_MAX_WEIGHTS]);
+int pi_arch_weights(const struct arch *arch, bool hf, const struct weight *rows[PI_MAX_WEIGHTS]);
 const struct part *pi_arch_part(const struct arch *arch, const char *name);
+const char *pi_arch_prefix(const struct arch *arch);
+
+/* The row's tensor name pattern in that kind of file; NULL: none. */
+static inline const char *pi_weight_pattern(const struct weight *row, bool hf)
+{
+    return hf ? row->hf : row->gguf;
+}
 
 /* ---- named numbers: the values of the keys for one file ---- */
 
@@ -83,9 +109,11 @@ struct number {
 };
 
 struct numbers {
+    struct str arch; /* what the file calls its architecture */
     struct number rows[PI_MAX_KEYS];
     int n;
-    double tokens; /* length of the vocabulary */
+    double tokens; /* length of the vocabulary; 0: none */
+    bool hf;       /* from a Hugging Face folder */
     int layer;     /* for which expressions are evaluated; -1 outside blocks */
 };
 

@@ -1,9 +1,12 @@
 /* bind.c - weight rows -> tensors, complete both ways: every required row finds its tensor with
  * the expected shape, and every tensor of the file is claimed by a row.
  *
- * Weights stay where they lie. Only short vectors that are not aligned float32 get a copy.
+ * Weights stay where they lie. Only short vectors that are not aligned float32, and what a Hugging
+ * Face folder stores in another form (enum fix), get a copy.
  */
 #include "model.h"
+
+#include <math.h>
 
 enum {
     NAME_BYTES = 160,
@@ -23,37 +26,48 @@ struct binder {
     pith_error *err;
 };
 
-/* The pattern with the layer in place of %d. */
-static struct str layer_name(struct str pattern, int layer, char name[NAME_BYTES])
+/* prefix + pattern with numbers in place of %d (the layer) and %e (the slice). */
+static struct str tensor_name(struct str prefix, struct str pattern, int layer, int64_t slice,
+                              char name[NAME_BYTES])
 {
     size_t n = 0;
 
+    for (; n < prefix.n && n < NAME_BYTES / 2; n++)
+        name[n] = prefix.at[n];
     for (size_t i = 0; i < pattern.n && n < NAME_BYTES - 12; i++) {
         char digits[12];
         int length = 0;
+        int64_t number;
 
-        if (pattern.at[i] != '%') {
+        if (pattern.at[i] != '%' || i + 1 == pattern.n) {
             name[n++] = pattern.at[i];
             continue;
         }
-        for (int rest = layer; length == 0 || rest; rest /= 10)
-            digits[length++] = (char)('0' + rest % 10);
+        number = pattern.at[++i] == 'e' ? slice : layer;
+        for (; length == 0 || (number && length < 12); number /= 10)
+            digits[length++] = (char)('0' + number % 10);
         while (length)
             name[n++] = digits[--length];
-        i++; /* the d of %d */
     }
     return (struct str){ name, n };
 }
 
+/* The first alternative that the file has; behind each prefix, then alone. */
 static const struct tensor *find_tensor(const struct binder *b, const struct weight *row,
-                                        int layer)
+                                        int layer, int64_t slice)
 {
-    struct str rest = pi_str(row->gguf), pattern;
+    struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
     const struct tensor *t = NULL;
     char name[NAME_BYTES];
 
-    while (!t && pi_str_cut(&rest, '|', &pattern))
-        t = pi_weights_find(b->w, layer_name(pattern, layer, name));
+    while (!t && pi_str_cut(&rest, '|', &pattern)) {
+        struct str prefixes = pi_str(b->w->hf ? pi_arch_prefix(b->arch) : ""), prefix;
+
+        while (!t && pi_str_cut(&prefixes, '|', &prefix))
+            t = pi_weights_find(b->w, tensor_name(prefix, pattern, layer, slice, name));
+        if (!t)
+            t = pi_weights_find(b->w, tensor_name(STR(""), pattern, layer, slice, name));
+    }
     return t;
 }
 
@@ -78,49 +92,154 @@ static const char *shape_text(const int64_t *shape, int dims, char text[SHAPE_TE
     return text;
 }
 
-/* Compares the tensor's shape with the row's; whole[0] is the rows of a fused tensor. */
-static int check_shape(const struct binder *b, const struct weight *row,
-                       const struct tensor *t, int layer, int64_t shape[PI_MAX_DIMS])
+/* The row's own shape; returns its dimensions, or a status below 0. */
+static int row_shape(const struct binder *b, const struct weight *row, int layer,
+                     int64_t shape[PI_MAX_DIMS])
 {
-    int64_t found[PI_MAX_DIMS], expected[PI_MAX_DIMS];
     struct str rest = pi_str(row->shape), text;
-    char a[SHAPE_TEXT], e[SHAPE_TEXT];
-    int dims = 0, have = t->dims;
+    int dims = 0;
 
     for (; dims < PI_MAX_DIMS && pi_str_cut(&rest, ',', &text); dims++)
         TRY(pi_numbers_count(b->numbers, text, layer, 1, &shape[dims], b->err));
-    memcpy(expected, shape, sizeof expected);
+    return dims;
+}
+
+static void swap(int64_t *a, int64_t *b)
+{
+    int64_t t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+/* Compares the tensor's shape with the row's: of the whole, if the tensor is fused, and of one
+ * slice, if each lies by itself. */
+static int check_shape(const struct binder *b, const struct weight *row, const struct tensor *t,
+                       int layer, const int64_t *shape, int dims, bool sliced)
+{
+    int64_t found[PI_MAX_DIMS], expected[PI_MAX_DIMS];
+    char a[SHAPE_TEXT], e[SHAPE_TEXT];
+    int have = t->dims;
+
+    memcpy(expected, shape, PI_MAX_DIMS * sizeof *shape);
     if (row->whole)
-        TRY(pi_numbers_count(b->numbers, pi_str(row->whole), layer, 1, &expected[0], b->err));
+        TRY(pi_numbers_count(b->numbers, pi_str(row->whole), layer, 1, &expected[dims > 2],
+                             b->err));
+    if (b->w->hf && row->fix == FIX_TRANSPOSE)
+        swap(&expected[dims - 1], &expected[dims - 2]);
+    if (sliced)
+        memmove(expected, expected + 1, (size_t)--dims * sizeof *expected);
     while (have > dims && t->ne[have - 1] == 1)
         have--; /* trailing dimensions of one say nothing */
     for (int i = 0; i < have; i++)
         found[i] = t->ne[have - 1 - i];
     if (have == dims && memcmp(found, expected, (size_t)dims * sizeof *found) == 0)
-        return dims <= 2 ? PITH_OK : pi_fail(b->err, PITH_E_UNSUPPORTED,
-                                             "%.*s has more than two dimensions",
-                                             (int)pi_min_size(t->name.n, 80), t->name.at);
+        return PITH_OK;
     return pi_fail(b->err, PITH_E_FORMAT, "%.*s is %s, expected %s = %s",
                    (int)pi_min_size(t->name.n, 80), t->name.at, shape_text(found, have, a),
                    row->shape, shape_text(expected, dims, e));
 }
 
+static float fixed(float x, enum fix fix)
+{
+    return fix == FIX_ADD_ONE ? 1 + x : fix == FIX_NEG_EXP ? -expf(x) : x;
+}
+
 /* Vectors are read as float *, so one that is stored otherwise is copied: kilobytes a model. */
-static int bind_vector(const struct binder *b, struct matrix *m)
+static int bind_vector(const struct binder *b, struct matrix *m, enum fix fix)
 {
     float *copy;
+    int64_t n = m->rows * m->cols;
 
-    if (m->dtype == DTYPE_F32 && (uintptr_t)m->data % sizeof(float) == 0)
+    if (m->dtype == DTYPE_F32 && (uintptr_t)m->data % sizeof(float) == 0 && !fix)
         return PITH_OK;
     if (!b->kernels->unpack[m->dtype])
         return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s has type %s, which is not supported yet",
                        m->name, pi_dtype(m->dtype).name);
-    copy = pi_arena_alloc(b->arena, (size_t)m->cols, sizeof *copy);
+    copy = pi_arena_alloc(b->arena, (size_t)n, sizeof *copy);
     if (!copy)
-        return pi_no_memory(b->err, m->name, (size_t)m->cols * sizeof *copy);
-    b->kernels->unpack[m->dtype](copy, m->data, m->cols);
+        return pi_no_memory(b->err, m->name, (size_t)n * sizeof *copy);
+    b->kernels->unpack[m->dtype](copy, m->data, n);
+    for (int64_t i = 0; fix && i < n; i++)
+        copy[i] = fixed(copy[i], fix);
     m->data = (const uint8_t *)copy;
     m->dtype = DTYPE_F32;
+    m->stride = m->cols * (int64_t)sizeof *copy;
+    return PITH_OK;
+}
+
+/* Rows [from, from + rows) of the transpose of a tensor [cols][whole]: a copy. */
+static int bind_transposed(const struct binder *b, struct matrix *m, int64_t from, int64_t whole)
+{
+    struct dtype_info info = pi_dtype(m->dtype);
+    size_t rows = (size_t)m->rows, cols = (size_t)m->cols, size = (size_t)info.bytes;
+    uint8_t *copy;
+
+    if (info.block != 1 || m->depth != 1)
+        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s is stored transposed in type %s", m->name,
+                       info.name);
+    copy = pi_arena_alloc(b->arena, rows * cols, size);
+    if (!copy)
+        return pi_no_memory(b->err, m->name, rows * cols * size);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++)
+            memcpy(copy + (r * cols + c) * size,
+                   m->data + (c * (size_t)whole + (size_t)from + r) * size, size);
+    m->data = copy;
+    return PITH_OK;
+}
+
+/* Each slice of a three-dimensional weight lies in a tensor of its own. */
+static int bind_slices(struct binder *b, const struct weight *row, struct matrix *m, int layer,
+                       const int64_t *shape)
+{
+    const uint8_t **slices = pi_arena_alloc(b->arena, (size_t)m->depth, sizeof *slices);
+
+    if (!slices)
+        return pi_no_memory(b->err, m->name, (size_t)m->depth * sizeof *slices);
+    for (int64_t i = 0; i < m->depth; i++) {
+        const struct tensor *t = find_tensor(b, row, layer, i);
+
+        if (!t)
+            return pi_fail(b->err, PITH_E_FORMAT, "slice %lld of %lld, beside %s, is missing",
+                           (long long)i, (long long)m->depth, m->name);
+        TRY(check_shape(b, row, t, layer, shape, 3, true));
+        if (t->dtype != m->dtype)
+            return pi_fail(b->err, PITH_E_UNSUPPORTED, "%.*s is %s, but %s is %s",
+                           (int)pi_min_size(t->name.n, 80), t->name.at, pi_dtype(t->dtype).name,
+                           m->name, pi_dtype(m->dtype).name);
+        b->claimed[t - b->w->tensors] = true;
+        slices[i] = t->data;
+    }
+    m->slices = slices;
+    return PITH_OK;
+}
+
+/* The bytes of the row's part of the tensor: all of it, or rows from `from` on. */
+static int bind_data(struct binder *b, const struct weight *row, struct matrix *m, int layer,
+                     bool vector)
+{
+    int64_t from = 0, whole = vector ? m->cols : m->rows;
+    size_t stride;
+
+    if (row->from)
+        TRY(pi_numbers_count(b->numbers, pi_str(row->from), layer, 0, &from, b->err));
+    if (row->whole)
+        TRY(pi_numbers_count(b->numbers, pi_str(row->whole), layer, 1, &whole, b->err));
+    if (from > whole - (vector ? m->cols : m->rows))
+        return pi_fail(b->err, PITH_E_FORMAT, "%s: a slice from %lld on passes its %lld rows",
+                       m->name, (long long)from, (long long)whole);
+    if (m->depth > 1 && (whole != m->rows || from))
+        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s is fused in three dimensions", m->name);
+    if (!pi_dtype_bytes(m->dtype, (size_t)m->cols, &stride))
+        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
+    m->stride = (int64_t)stride;
+    if (b->w->hf && row->fix == FIX_TRANSPOSE)
+        return bind_transposed(b, m, from, whole);
+    from *= vector ? 1 : m->cols;
+    if (from % pi_dtype(m->dtype).block)
+        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
+    m->data += from / pi_dtype(m->dtype).block * pi_dtype(m->dtype).bytes;
     return PITH_OK;
 }
 
@@ -128,52 +247,50 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
                        int layer)
 {
     struct bound *bound = &b->bounds[b->n_bounds];
-    int64_t shape[PI_MAX_DIMS] = { 0 }, from = 0;
+    const char *pattern = pi_weight_pattern(row, b->w->hf);
+    bool sliced = strstr(pattern, "%e") != NULL;
+    int64_t shape[PI_MAX_DIMS] = { 0 };
     struct matrix *m = &bound->m;
-    size_t stride;
+    int dims;
 
     b->claimed[t - b->w->tensors] = true;
     if (row->ignore)
         return PITH_OK;
-    TRY(check_shape(b, row, t, layer, shape));
-    if (row->from)
-        TRY(pi_numbers_count(b->numbers, pi_str(row->from), layer, 0, &from, b->err));
+    dims = row_shape(b, row, layer, shape);
+    TRY(dims < 0 ? dims : PITH_OK);
+    TRY(check_shape(b, row, t, layer, shape, dims, sliced));
     bound->row = row;
-    bound->layer = strchr(row->gguf, '%') ? layer : -1;
+    bound->layer = strchr(pattern, '%') ? layer : -1;
+    *m = (struct matrix){ .data = t->data, .dtype = t->dtype, .rows = 1, .depth = 1 };
     m->name = pi_arena_text(b->arena, t->name.at, t->name.n);
     if (!m->name)
         return pi_no_memory(b->err, "a name", t->name.n);
-    m->dtype = t->dtype;
-    m->rows = strchr(row->shape, ',') ? shape[0] : 1;
-    m->cols = m->rows == shape[0] && strchr(row->shape, ',') ? shape[1] : shape[0];
-    if (!strchr(row->shape, ',') && from % pi_dtype(t->dtype).block)
-        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
-    if (!pi_dtype_bytes(t->dtype, (size_t)m->cols, &stride))
-        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
-    m->stride = (int64_t)stride;
-    m->data = t->data;
-    if (from && strchr(row->shape, ','))
-        m->data += from * m->stride;
-    else if (from)
-        m->data += from / pi_dtype(t->dtype).block * pi_dtype(t->dtype).bytes;
-    if (m->rows == 1 && !strchr(row->shape, ','))
-        TRY(bind_vector(b, m));
+    if (dims > 3)
+        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s has more than three dimensions", m->name);
+    m->cols = shape[dims - 1];
+    m->rows = dims > 1 ? shape[dims - 2] : 1;
+    m->depth = dims > 2 ? shape[0] : 1;
+    TRY(bind_data(b, row, m, layer, dims == 1));
+    if (sliced)
+        TRY(bind_slices(b, row, m, layer, shape));
+    if (dims == 1 || (b->w->hf && row->fix > FIX_TRANSPOSE))
+        TRY(bind_vector(b, m, b->w->hf ? row->fix : FIX_NONE));
     b->n_bounds++;
     return PITH_OK;
 }
 
 static int bind_row(struct binder *b, const struct weight *row, int layer)
 {
-    const struct tensor *t = find_tensor(b, row, layer);
+    const struct tensor *t = find_tensor(b, row, layer, 0);
     char name[NAME_BYTES];
-    struct str first, rest = pi_str(row->gguf);
+    struct str first, rest = pi_str(pi_weight_pattern(row, b->w->hf));
 
     if (t)
         return bind_tensor(b, row, t, layer);
     if (row->ignore || row->name[strlen(row->name) - 1] == '?')
         return PITH_OK;
     pi_str_cut(&rest, '|', &first);
-    first = layer_name(first, layer, name);
+    first = tensor_name(STR(""), first, layer, 0, name);
     return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is missing", (int)first.n, first.at);
 }
 
@@ -194,7 +311,7 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
     struct binder b = { .arch = arch, .numbers = n, .w = w, .kernels = k, .arena = arena,
                         .err = err };
     const struct weight *rows[PI_MAX_WEIGHTS];
-    int n_rows = pi_arch_weights(arch, rows);
+    int n_rows = pi_arch_weights(arch, w->hf, rows);
     int64_t layers;
 
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
@@ -209,7 +326,8 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
     if (!b.claimed || !b.bounds)
         return pi_no_memory(err, "the weight table", (size_t)(layers * n_rows) * sizeof *b.bounds);
     for (int i = 0; i < n_rows; i++)
-        for (int layer = 0; layer < (strchr(rows[i]->gguf, '%') ? layers : 1); layer++)
+        for (int layer = 0;
+             layer < (strchr(pi_weight_pattern(rows[i], w->hf), '%') ? layers : 1); layer++)
             TRY(bind_row(&b, rows[i], layer));
     *out = b.bounds;
     *count = b.n_bounds;

@@ -5,17 +5,38 @@
 #include <math.h>
 
 /* "<arch>.<key>" in the arena; NULL when memory is out. */
-static char *full_key(struct arena *arena, const struct arch *arch, const char *key)
+static char *full_key(struct arena *arena, struct str arch, struct str key)
 {
-    size_t a = strlen(arch->name), b = strlen(key);
-    char *full = pi_arena_alloc(arena, a + b + 2, 1);
+    char *full = pi_arena_alloc(arena, arch.n + key.n + 2, 1);
 
     if (full) {
-        memcpy(full, arch->name, a);
-        full[a] = '.';
-        memcpy(full + a + 1, key, b);
+        memcpy(full, arch.at, arch.n);
+        full[arch.n] = '.';
+        memcpy(full + arch.n + 1, key.at, key.n);
     }
     return full;
+}
+
+/* The first of the alternatives that the file has; *name is its full key, or the first
+ * alternative's if none is there. */
+static int find_key(const struct numbers *n, const char *keys, const struct weights *w,
+                    struct arena *arena, const struct meta **found, const char **name,
+                    pith_error *err)
+{
+    struct str rest = pi_str(keys), key;
+
+    *found = NULL;
+    *name = NULL;
+    while (!*found && pi_str_cut(&rest, '|', &key)) {
+        char *full = full_key(arena, n->arch, key);
+
+        if (!full)
+            return pi_no_memory(err, "a key", key.n);
+        *found = pi_meta_find(w, pi_str(full));
+        if (*found || !*name)
+            *name = full;
+    }
+    return PITH_OK;
 }
 
 static int read_array(struct number *row, const struct meta *m, const char *key,
@@ -37,19 +58,19 @@ static int read_array(struct number *row, const struct meta *m, const char *key,
     return PITH_OK;
 }
 
-static int read_key(struct numbers *n, const struct key *key, const struct arch *arch,
-                    const struct weights *w, struct arena *arena, pith_error *err)
+static int read_key(struct numbers *n, const struct key *key, const struct weights *w,
+                    struct arena *arena, pith_error *err)
 {
     struct number *row = &n->rows[n->n];
-    char *name = full_key(arena, arch, key->gguf);
     const struct meta *m;
+    const char *name;
 
-    if (!name)
-        return pi_no_memory(err, "a key", strlen(key->gguf));
     *row = (struct number){ .name = key->name };
-    m = *key->gguf ? pi_meta_find(w, pi_str(name)) : NULL;
+    TRY(find_key(n, key->gguf, w, arena, &m, &name, err));
     if (!m && !key->fallback)
         return pi_fail(err, PITH_E_FORMAT, "key %s is missing", name);
+    if (!name)
+        name = key->name;
     if (m)
         row->key = name;
     if (!m) {
@@ -76,21 +97,20 @@ static int read_key(struct numbers *n, const struct key *key, const struct arch 
     return PITH_OK;
 }
 
-int pi_config_read(struct numbers *n, const struct arch *arch, const struct weights *w,
-                   double tokens, struct arena *arena, pith_error *err)
+int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
+                   const struct weights *w, double tokens, struct arena *arena, pith_error *err)
 {
     const struct key *keys[PI_MAX_KEYS];
     int count = pi_arch_keys(arch, keys);
     int64_t layers;
 
-    *n = (struct numbers){ .tokens = tokens, .layer = -1 };
+    *n = (struct numbers){ .tokens = tokens, .layer = -1, .arch = arch_name };
     for (int i = 0; i < count; i++)
-        TRY(read_key(n, keys[i], arch, w, arena, err));
+        TRY(read_key(n, keys[i], w, arena, err));
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
     for (int i = 0; i < n->n; i++)
         if (n->rows[i].per_layer && n->rows[i].n_layers != layers)
-            return pi_fail(err, PITH_E_FORMAT, "key %s.%s has %lld values for %lld layers",
-                           arch->name, keys[i]->gguf, (long long)n->rows[i].n_layers,
-                           (long long)layers);
+            return pi_fail(err, PITH_E_FORMAT, "key %s has %lld values for %lld layers",
+                           n->rows[i].key, (long long)n->rows[i].n_layers, (long long)layers);
     return PITH_OK;
 }

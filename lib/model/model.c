@@ -20,7 +20,7 @@ static int choose_arch(pith_model *m, pith_error *err)
         return PITH_OK; /* a vocabulary alone needs no architecture */
     if (!found)
         return pi_fail(err, PITH_E_FORMAT, "key general.architecture is missing");
-    m->arch = pi_arch_find(name);
+    m->arch = pi_arch_find(name, false);
     if (!m->arch)
         return pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s is not supported",
                        (int)pi_min_size(name.n, 60), name.at);
@@ -51,8 +51,8 @@ static int build_program(pith_model *m, pith_error *err)
     struct linkage linkage = { .part = "decode", .result = "logits" };
 
     TRY(pi_meta_array(&m->weights, "tokenizer.ggml.tokens", META_STR, &tokens, err));
-    TRY(pi_config_read(&m->numbers, m->arch, &m->weights, tokens ? (double)tokens->count : 0,
-                       &m->arena, err));
+    TRY(pi_config_read(&m->numbers, m->arch, pi_str(m->arch_name), &m->weights,
+                       tokens ? (double)tokens->count : 0, &m->arena, err));
     TRY(pi_bind(&m->bounds, &m->n_bounds, m->arch, &m->numbers, &m->weights, &m->kernels,
                 &m->arena, err));
     linkage.arch = m->arch;

@@ -36,8 +36,8 @@ int64_t pi_model_number(const pith_model *m, int32_t key);
 int pi_model_verify(const pith_model *m, pith_error *err);
 
 /* config.c: the values of the architecture's keys in this file. */
-int pi_config_read(struct numbers *n, const struct arch *arch, const struct weights *w,
-                   double tokens, struct arena *arena, pith_error *err);
+int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
+                   const struct weights *w, double tokens, struct arena *arena, pith_error *err);
 
 /* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that
  * no tensor of the file is left over. */

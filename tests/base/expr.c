@@ -42,6 +42,12 @@ static void formulas_mean_what_they_mean_in_c(void)
     same("!!heads", 1);
 }
 
+static void functions(void)
+{
+    same("sqrt(dim)", 64); same("1/sqrt(kv*heads)", 0.25); same("log(1)", 0); same("floor(2.9)", 2);
+    same("sqrt(sqrt(16))*2+1", 5); same("floor(heads/3)*3", 6);
+}
+
 static void operators_bind_as_in_c(void)
 {
     SAME(1 + 2 * 3); SAME((1 + 2) * 3); SAME(10 - 2 - 3); SAME(dim / heads / kv);
@@ -210,6 +216,7 @@ int main(int argc, char **argv)
 {
     CHECK_START(argc, argv);
     RUN(formulas_mean_what_they_mean_in_c);
+    RUN(functions);
     RUN(operators_bind_as_in_c);
     RUN(random_formulas);
     RUN(broken_formulas_say_why);

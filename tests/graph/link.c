@@ -16,16 +16,18 @@ static struct arch arch = { .name = "test" };
 
 static void reset(void)
 {
-    steps[0] = (struct step){ OP_EMBED, "x", "ids", "e", NULL };
-    steps[1] = (struct step){ OP_NORM, "x", "x", "n", "0.1,rms" };
-    steps[2] = (struct step){ OP_LINEAR, "y", "x", "w", NULL };
+    steps[0] = (struct step){ OP_EMBED, "x", "ids", "e", NULL, NULL };
+    steps[1] = (struct step){ OP_NORM, "x", "x", "n", "0.1,rms", NULL };
+    steps[2] = (struct step){ OP_LINEAR, "y", "x", "w", NULL, NULL };
     steps[3] = (struct step){ 0 };
     arch.parts[0] = (struct part){ "decode", steps, NULL, NULL, "1" };
 }
 
 static struct matrix matrix_of(int64_t rows, int64_t cols)
 {
-    return (struct matrix){ (const uint8_t *)floats, "tensor", DTYPE_F32, rows, cols, cols * 4 };
+    return (struct matrix){ .data = (const uint8_t *)floats, .name = "tensor",
+                            .dtype = DTYPE_F32, .rows = rows, .cols = cols, .stride = cols * 4,
+                            .depth = 1 };
 }
 
 /* Links the steps; the error's text is left in err. */
@@ -77,9 +79,9 @@ static void mistakes(void)
     expect(PITH_E_UNSUPPORTED, "decode");
     steps[2].weight = NULL;
     expect(PITH_E_FORMAT, "no weight is named");
-    steps[1] = (struct step){ OP_ADD, "x", "x pos", NULL, NULL };
+    steps[1] = (struct step){ OP_ADD, "x", "x pos", NULL, NULL, NULL };
     expect(PITH_E_FORMAT, "inputs");
-    steps[1] = (struct step){ OP_ATTEND, "x", "x x x", NULL, "3,2" };
+    steps[1] = (struct step){ OP_ATTEND, "x", "x x x", NULL, "3,2", NULL };
     expect(PITH_E_FORMAT, "cannot share");
 }
 
@@ -96,7 +98,12 @@ static void optional(void)
     CHECK_INT(p.n_steps, 2);
     pi_arena_free(&arena);
     reset();
-    steps[1] = (struct step){ OP_LINEAR, "unused", "x", "w", NULL };
+    steps[1].when = "1-1";
+    CHECK_INT(link_steps(&p, &arena, &err), PITH_OK);
+    CHECK_INT(p.n_steps, 2);
+    pi_arena_free(&arena);
+    reset();
+    steps[1] = (struct step){ OP_LINEAR, "unused", "x", "w", NULL, NULL };
     CHECK_INT(link_steps(&p, &arena, &err), PITH_OK);
     CHECK_INT(p.n_steps, 2);
     pi_arena_free(&arena);
