@@ -106,9 +106,10 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
     X(PITH_OPT_BATCH,           3,  "batch",             I64, SESSION, 1, 4096,    256,            \
       "tokens computed together while a prompt is read")                                           \
     X(PITH_OPT_PRECISION,       4,  "precision",         STR, MODEL,   0, 0,       0,              \
-      "exact: float32 throughout; fast: int8 activations; auto: exact for F32 files, else fast")  \
+      "exact: float32; fast: int8 or bf16 operands; reproducible: as fast, but results do not "    \
+      "depend on how many tokens are computed together; auto: exact for F32 files, else fast")     \
     X(PITH_OPT_TIERS,           5,  "tiers",             I64, MODEL,   0, 255,     255,            \
-      "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 8 neon); for tests")          \
+      "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 4 amx, 8 neon); for tests")   \
     X(PITH_OPT_MAX_TOKENS,      16, "max_tokens",        I64, CALL,    0, 16777216, 256,           \
       "most tokens to generate")                                                                   \
     X(PITH_OPT_TEMPERATURE,     17, "temperature",       F64, CALL,    0, 100,     0,              \

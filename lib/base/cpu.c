@@ -32,7 +32,8 @@ static uint32_t enabled_state(void)
     return low;
 }
 
-/* Linux hands out the tile state only to processes that ask (arch_prctl(2)). */
+/* Linux hands out the tile state only to processes that ask (arch_prctl(2)). To ask again
+ * changes nothing; threads and forked children inherit the answer. */
 static bool tiles_granted(void)
 {
 #if defined(__linux__)
@@ -67,9 +68,11 @@ uint32_t pi_cpu_tiers(void)
         !has(b, LEAF7_EBX_AVX512VL) || !has(c, LEAF7_ECX_VBMI | LEAF7_ECX_VNNI))
         return tiers;
     tiers |= TIER_AVX512;
+    if (!has(a1, LEAF7_1_EAX_AVX512_BF16))
+        return tiers;
+    tiers |= TIER_BF16;
     if (has(state, XCR0_AMX) &&
-        has(d, LEAF7_EDX_AMX_TILE | LEAF7_EDX_AMX_INT8 | LEAF7_EDX_AMX_BF16) &&
-        has(a1, LEAF7_1_EAX_AVX512_BF16) && tiles_granted())
+        has(d, LEAF7_EDX_AMX_TILE | LEAF7_EDX_AMX_INT8 | LEAF7_EDX_AMX_BF16) && tiles_granted())
         tiers |= TIER_AMX;
     return tiers;
 }

@@ -13,6 +13,7 @@ enum tier {
     TIER_NEON = 1 << 3,    /* every 64-bit Arm */
     TIER_DOTPROD = 1 << 4, /* SDOT: Cortex-A76, Neoverse N1 and later */
     TIER_I8MM = 1 << 5,    /* SMMLA: Neoverse V1, Cortex-X2 and later */
+    TIER_BF16 = 1 << 6,    /* AVX512-BF16, above avx512 and below amx: Zen 4, Sapphire Rapids */
 };
 
 /* The tiers that the processor and the operating system both support, from cpuid, XGETBV and

@@ -62,7 +62,8 @@ struct program {
     int n_values;
     int layers;
     int result; /* the value that was asked for */
-    bool exact; /* float32 throughout */
+    bool exact;    /* float32 throughout */
+    bool by_count; /* the engine may depend on the number of tokens, and so the results */
     const struct kernels *kernels;
 };
 
@@ -74,7 +75,7 @@ struct linkage {
     const struct bound *bounds;
     int n_bounds;
     const struct kernels *kernels;
-    bool exact;
+    bool exact, by_count;
 };
 
 /* Resolves every name of the part's steps; drops optional steps whose weight is absent and steps

@@ -3,7 +3,8 @@
  * The weight rows are read where they lie in the file. Workers split the rows, never the sums, so
  * the result does not depend on their number. In `exact` programs quantised rows are unpacked to
  * float32 a few at a time; otherwise the activations are quantised once and the format's own
- * dot product runs.
+ * dot product runs, or, where results may depend on the number of tokens, the tier's second
+ * engine for many of them.
  *
  * Before: run.c. Next: kernel/kernel.h.
  */
@@ -26,6 +27,14 @@ static bool unpacks(const struct program *program, const struct linked *s)
     return program->exact && pi_operand_of(s->w.dtype) != OPERAND_F32;
 }
 
+/* Whether n tokens go to the engine for many. */
+static bool is_many(const struct program *program, const struct linked *s, int64_t n)
+{
+    const struct kernels *k = program->kernels;
+
+    return program->by_count && k->many_tokens && n >= k->many_tokens && k->dot_many[s->w.dtype];
+}
+
 static int linear_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
@@ -44,19 +53,40 @@ static int linear_shape(struct shaping *at, pith_error *err)
     return PITH_OK;
 }
 
+/* The rows of a worker when `parts` share them: whole panels. */
+static int64_t many_rows(const struct linked *s, int parts)
+{
+    int64_t panels = (s->w.rows + PI_MANY_GROUP - 1) / PI_MANY_GROUP;
+
+    return (panels + parts - 1) / parts * PI_MANY_GROUP;
+}
+
+static bool many_need(const struct linked *s, const struct plan *plan, struct needs *needs)
+{
+    size_t groups = (size_t)(plan->batch + PI_MANY_GROUP - 1) / PI_MANY_GROUP, operand;
+    size_t scratch = pi_many_scratch(many_rows(s, plan->threads), plan->batch);
+
+    needs->thread = scratch > needs->thread ? scratch : needs->thread;
+    if (!pi_mul_size(pi_many_bytes(PI_MANY_GROUP, s->w.cols), groups, &operand))
+        return false;
+    needs->shared = operand > needs->shared ? operand : needs->shared;
+    return true;
+}
+
 static bool linear_need(const struct program *program, const struct linked *s,
                         const struct plan *plan, struct needs *needs)
 {
     enum operand kind = operand_of(program, s);
 
-    if (kind != OPERAND_F32) {
-        needs->thread = pi_operand_bytes(kind, s->w.cols);
-        return pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared);
-    }
     if (unpacks(program, s))
         return pi_mul_size(pi_operand_bytes(OPERAND_F32, s->w.cols), UNPACK_ROWS,
                            &needs->thread);
-    return true;
+    if (kind != OPERAND_F32) {
+        needs->thread = pi_operand_bytes(kind, s->w.cols);
+        if (!pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
+            return false;
+    }
+    return !is_many(program, s, plan->batch) || many_need(s, plan, needs);
 }
 
 /* A block of activations, in the form that the dot product takes. */
@@ -108,28 +138,60 @@ static void multiply_unpacked(const struct run *run, const struct linked *s, int
     }
 }
 
-static void linear_forward(const struct run *run, const struct linked *s, int part, int parts)
+/* The engine for many tokens: all workers pack, meet, and multiply their rows. */
+static void multiply_many(const struct run *run, const struct linked *s, int64_t n, int64_t row,
+                          int64_t count, int part, int parts)
 {
     const struct kernels *k = run->kernels;
-    int64_t n = pi_run_rows(run, s->out), y_stride = pi_row_stride(s->w.rows), first, last;
+    int64_t y_stride = pi_row_stride(s->w.rows), first, last;
+
+    pi_split(n, PI_MANY_GROUP, part, parts, &first, &last);
+    if (first < last)
+        k->pack_many(run->shared, first, last, n, s->w.cols, pi_run_value(run, s->in[0]),
+                     pi_row_stride(s->w.cols));
+    pi_run_barrier(run, part, parts);
+    if (count > 0)
+        k->dot_many[s->w.dtype](count, s->w.cols, s->w.data + row * s->w.stride, s->w.stride, n,
+                                run->shared, pi_run_value(run, s->out) + row, y_stride,
+                                pi_run_scratch(run, part));
+}
+
+/* The engine for any number of tokens. */
+static void multiply_any(const struct run *run, const struct linked *s, int64_t n, int64_t row,
+                         int64_t count, int part, int parts)
+{
     float *y = pi_run_value(run, s->out); /* [n][rows] */
-    const float *bias = (const float *)(const void *)s->bias.data;
+    int64_t y_stride = pi_row_stride(s->w.rows), last = row + count;
     struct activations x = quantise(run, s, n, part, parts);
     int64_t block = n == 1 ? INT64_MAX : ROW_BLOCK; /* a single token streams all its rows */
 
-    pi_split(s->w.rows, ROW_GRAIN, part, parts, &first, &last);
-    for (int64_t row = first; row < last;) {
-        int64_t count = pi_min(block, last - row);
+    while (row < last) {
+        count = pi_min(block, last - row);
 
         if (unpacks(run->program, s))
             multiply_unpacked(run, s, row, count, n, x, y, y_stride, pi_run_scratch(run, part));
         else
-            k->dot[s->w.dtype](count, s->w.cols, s->w.data + row * s->w.stride, s->w.stride, n,
-                               x.at, x.stride, y + row, y_stride);
+            run->kernels->dot[s->w.dtype](count, s->w.cols, s->w.data + row * s->w.stride,
+                                          s->w.stride, n, x.at, x.stride, y + row, y_stride);
         row += count;
     }
+}
+
+static void linear_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    int64_t n = pi_run_rows(run, s->out), y_stride = pi_row_stride(s->w.rows), first, last;
+    float *y = pi_run_value(run, s->out); /* [n][rows] */
+    const float *bias = (const float *)(const void *)s->bias.data;
+    bool many = is_many(run->program, s, n);
+
+    pi_split(s->w.rows, many ? PI_MANY_GROUP : ROW_GRAIN, part, parts, &first, &last);
+    if (many)
+        multiply_many(run, s, n, first, last - first, part, parts);
+    else
+        multiply_any(run, s, n, first, last - first, part, parts);
     for (int64_t t = 0; bias && t < n; t++)
-        k->add(y + t * y_stride + first, y + t * y_stride + first, bias + first, last - first);
+        run->kernels->add(y + t * y_stride + first, y + t * y_stride + first, bias + first,
+                          last - first);
 }
 
 const struct op pi_op_LINEAR = {

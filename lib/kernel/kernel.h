@@ -77,6 +77,45 @@ enum operand pi_operand_of(enum dtype type);
     void name(int64_t rows, int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,    \
               const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 
+/* The second engine of a tier, for many tokens: operands are bfloat16, sums float32. A tier brings
+ * pack_many and every dot_many together, since the layout between them is its own, and says in
+ * many_tokens from how many tokens on they are faster than dot.
+ *
+ * pack_many: tokens [first, last) of m rows x of n floats, x_stride floats apart, rounded to
+ * nearest even bfloat16, into the operand of all m: pi_many_bytes(m, n) bytes at y, aligned to 64.
+ * first is a multiple of PI_MANY_GROUP, last likewise or m; calls for different tokens may run at
+ * once. */
+enum { PI_MANY_GROUP = 32 };
+
+static inline size_t pi_many_bytes(int64_t m, int64_t n)
+{
+    return ((size_t)m + 31) / 32 * 32 * (((size_t)n + 31) / 32 * 32) * 2;
+}
+
+#define PI_PACK_MANY(name)                                                                \
+    void name(uint8_t *y, int64_t first, int64_t last, int64_t m, int64_t n, const float *x, \
+              int64_t x_stride)
+
+/* dot_many: as dot, with what unpack gives rounded to nearest even bfloat16 (below 2^-126 perhaps
+ * to zero) in place of the weights and with the operand of pack_many. Needs scratch of
+ * pi_many_scratch(rows, m) bytes, aligned to 64. Wants all rows of a worker at once: it blocks
+ * them itself. The result for one (row, token) does not depend on rows, m, or any other row or
+ * token. |error| <= (cols / 4 + 32) * eps * sum |w*x| of the rounded operands, plus
+ * cols * 2^-110. */
+enum { PI_MANY_PARTIAL = 2 << 20, PI_MANY_PANELS = 96 << 10 };
+
+static inline size_t pi_many_scratch(int64_t rows, int64_t m)
+{
+    size_t partial = (((size_t)rows + 31) / 32 * 32) * (((size_t)m + 31) / 32 * 32) * 4;
+
+    return PI_MANY_PANELS + (partial < PI_MANY_PARTIAL ? partial : PI_MANY_PARTIAL);
+}
+
+#define PI_MANY_ARGUMENTS                                                                   \
+    int64_t rows, int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,              \
+        const uint8_t *x, float *y, int64_t y_stride, uint8_t *scratch
+#define PI_DOT_MANY(name) void name(PI_MANY_ARGUMENTS)
+
 /* rms_norm: y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; w may be NULL (all ones). y == x is
  * allowed. Error 16 eps relative. */
 #define PI_RMS_NORM(name) void name(float *y, const float *x, const float *w, int64_t n, float eps)
@@ -139,6 +178,8 @@ enum activation { ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU, ACT_COUNT };
 typedef PI_UNPACK(unpack_fn);
 typedef PI_PACK(pack_fn);
 typedef PI_DOT(dot_fn);
+typedef PI_PACK_MANY(pack_many_fn);
+typedef PI_DOT_MANY(dot_many_fn);
 typedef PI_RMS_NORM(rms_norm_fn);
 typedef PI_LAYER_NORM(layer_norm_fn);
 typedef PI_ADD(add_fn);
@@ -156,6 +197,9 @@ struct kernels {
     unpack_fn *unpack[DTYPE_COUNT]; /* NULL: format not supported */
     dot_fn *dot[DTYPE_COUNT];       /* NULL: format not supported */
     pack_fn *pack[OPERAND_COUNT];   /* [OPERAND_F32] is NULL: floats are used where they lie */
+    pack_many_fn *pack_many;
+    dot_many_fn *dot_many[DTYPE_COUNT];
+    int64_t many_tokens;            /* dot_many is worth it from this many on; 0: never */
     rms_norm_fn *rms_norm;
     layer_norm_fn *layer_norm;
     add_fn *add;

@@ -27,21 +27,23 @@ static int choose_arch(pith_model *m, pith_error *err)
     return PITH_OK;
 }
 
-/* exact, fast, or what suits the file: float32 weights deserve float32 arithmetic. */
+/* exact, fast, reproducible, or what suits the file: float32 weights deserve float32 arithmetic. */
 static int choose_precision(pith_model *m, const pith_options *options, pith_error *err)
 {
     struct str name = STR("auto");
 
     pi_option_str(options, PITH_OPT_PRECISION, 0, &name);
     m->exact = pi_str_equal(name, STR("exact"));
-    if (m->exact || pi_str_equal(name, STR("fast")))
+    m->by_count = pi_str_equal(name, STR("fast"));
+    if (m->exact || m->by_count || pi_str_equal(name, STR("reproducible")))
         return PITH_OK;
     if (!pi_str_equal(name, STR("auto")))
-        return pi_fail(err, PITH_E_ARGUMENT, "precision is \"%.*s\"; auto, exact and fast are "
-                       "possible", (int)pi_min_size(name.n, 40), name.at);
+        return pi_fail(err, PITH_E_ARGUMENT, "precision is \"%.*s\"; auto, exact, fast and "
+                       "reproducible are possible", (int)pi_min_size(name.n, 40), name.at);
     m->exact = true;
     for (int64_t i = 0; i < m->weights.n_tensors; i++)
         m->exact &= m->weights.tensors[i].dtype == DTYPE_F32;
+    m->by_count = !m->exact;
     return PITH_OK;
 }
 
@@ -61,6 +63,7 @@ static int build_program(pith_model *m, pith_error *err)
     linkage.n_bounds = m->n_bounds;
     linkage.kernels = &m->kernels;
     linkage.exact = m->exact;
+    linkage.by_count = m->by_count;
     TRY(pi_link(&m->program, &m->arena, &linkage, err));
     m->vocabulary = m->program.values[m->program.result].width;
     if (m->vocabulary > INT32_MAX)

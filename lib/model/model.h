@@ -20,7 +20,8 @@ struct pith_model {
     int n_bounds;
     struct kernels kernels;
     uint32_t tiers;
-    bool exact;
+    bool exact;    /* float32 throughout */
+    bool by_count; /* the fastest engine for each number of tokens */
     struct program program;
     struct tokenizer *tokenizer; /* NULL: the file has none */
     int64_t vocabulary;          /* width of the logits, or length of the vocabulary */

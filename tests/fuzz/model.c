@@ -140,7 +140,7 @@ static void run(pith_model *m, pith_options *o)
 /* The last byte chooses how the file is used. */
 static pith_options *options_of(uint8_t choice, struct fuzz_memory *memory)
 {
-    static const char *const precisions[] = { "auto", "exact", "fast" };
+    static const char *const precisions[] = { "auto", "exact", "reproducible" };
     static const int tiers[] = { 255, 0, 1 };
     pith_options *o;
 

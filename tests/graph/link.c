@@ -38,7 +38,8 @@ static int link_steps(struct program *p, struct arena *arena, pith_error *err)
     struct bound bounds[] = { { &square, -1, matrix_of(8, 8) }, { &vector, -1, matrix_of(1, 8) },
                               { &table, -1, matrix_of(8, 8) } };
     struct kernels kernels;
-    struct linkage from = { &arch, "decode", "y", &numbers, bounds, 3, &kernels, true };
+    struct linkage from = { &arch, "decode", "y", &numbers, bounds, 3, &kernels, true,
+                            false };
 
     memset(err, 0, sizeof *err);
     pi_kernels_pick(&kernels, 0);

@@ -86,6 +86,7 @@ extern volatile int crash_armed;
 void test_unpack(const struct trial *trial);
 void test_pack(const struct trial *trial);
 void test_dot(const struct trial *trial);
+void test_many(const struct trial *trial);
 void test_norm(const struct trial *trial);
 void test_act(const struct trial *trial);
 void test_rope(const struct trial *trial);

@@ -237,6 +237,7 @@ static void test_all(const struct trial *trial)
     test_unpack(trial);
     test_pack(trial);
     test_dot(trial);
+    test_many(trial);
     test_norm(trial);
     test_act(trial);
     test_rope(trial);

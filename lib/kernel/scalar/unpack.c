@@ -1,4 +1,5 @@
-/* unpack.c - weights to float32, every format, in the order of operations that defines it.
+/* unpack.c - weights to float32, every format, in the order of operations that defines it; and
+ * dot_many, which is made of it.
  */
 #include "block.h"
 #include "kernel/overlays.h"
@@ -85,6 +86,64 @@ UNPACK_256(iq4_xs, 136)
 #undef UNPACK_256
 #undef UNPACK_256_MIN
 
+/* The operand: bfloat16 [m][n]. */
+static PI_PACK_MANY(pack_many_scalar)
+{
+    uint16_t *row = (uint16_t *)(void *)y;
+
+    (void)m;
+    for (int64_t t = first; t < last; t++)
+        for (int64_t i = 0; i < n; i++)
+            row[t * n + i] = pi_bf16_from_f32(x[t * x_stride + i]);
+}
+
+/* y[t][r] = row r times token t, both rounded to bfloat16; a block of the row at a time. */
+static inline void dot_many_scalar(unpack_fn *unpack, int64_t block, int64_t bytes,
+                                   PI_MANY_ARGUMENTS)
+{
+    const uint16_t *xrow = (const uint16_t *)(const void *)x;
+
+    (void)scratch;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t t = 0; t < m; t++) {
+            double sum = 0;
+            for (int64_t i = 0; i < cols; i += block) {
+                float v[256];
+                unpack(v, w + r * w_stride + i / block * bytes, block);
+                for (int64_t j = 0; j < block; j++)
+                    sum += (double)pi_f32_from_bf16(pi_bf16_from_f32(v[j])) *
+                           (double)pi_f32_from_bf16(xrow[t * cols + i + j]);
+            }
+            y[t * y_stride + r] = (float)sum;
+        }
+}
+
+#define DOT_MANY(format, block, bytes)                                                        \
+    static PI_DOT_MANY(dot_many_##format##_scalar)                                            \
+    {                                                                                         \
+        dot_many_scalar(unpack_##format##_scalar, block, bytes, rows, cols, w, w_stride, m, x, \
+                        y, y_stride, scratch);                                                \
+    }
+
+DOT_MANY(f32, 1, 4)
+DOT_MANY(f16, 1, 2)
+DOT_MANY(bf16, 1, 2)
+DOT_MANY(q4_0, 32, 18)
+DOT_MANY(q4_1, 32, 20)
+DOT_MANY(q5_0, 32, 22)
+DOT_MANY(q5_1, 32, 24)
+DOT_MANY(q8_0, 32, 34)
+DOT_MANY(iq4_nl, 32, 18)
+DOT_MANY(mxfp4, 32, 17)
+DOT_MANY(q2_k, 256, 84)
+DOT_MANY(q3_k, 256, 110)
+DOT_MANY(q4_k, 256, 144)
+DOT_MANY(q5_k, 256, 176)
+DOT_MANY(q6_k, 256, 210)
+DOT_MANY(iq4_xs, 256, 136)
+
+#undef DOT_MANY
+
 void pi_unpack_scalar(struct kernels *k)
 {
     k->unpack[DTYPE_F32] = unpack_f32_scalar;
@@ -103,4 +162,21 @@ void pi_unpack_scalar(struct kernels *k)
     k->unpack[DTYPE_Q5_K] = unpack_q5_k_scalar;
     k->unpack[DTYPE_Q6_K] = unpack_q6_k_scalar;
     k->unpack[DTYPE_IQ4_XS] = unpack_iq4_xs_scalar;
+    k->pack_many = pack_many_scalar;
+    k->dot_many[DTYPE_F32] = dot_many_f32_scalar;
+    k->dot_many[DTYPE_F16] = dot_many_f16_scalar;
+    k->dot_many[DTYPE_BF16] = dot_many_bf16_scalar;
+    k->dot_many[DTYPE_Q4_0] = dot_many_q4_0_scalar;
+    k->dot_many[DTYPE_Q4_1] = dot_many_q4_1_scalar;
+    k->dot_many[DTYPE_Q5_0] = dot_many_q5_0_scalar;
+    k->dot_many[DTYPE_Q5_1] = dot_many_q5_1_scalar;
+    k->dot_many[DTYPE_Q8_0] = dot_many_q8_0_scalar;
+    k->dot_many[DTYPE_IQ4_NL] = dot_many_iq4_nl_scalar;
+    k->dot_many[DTYPE_MXFP4] = dot_many_mxfp4_scalar;
+    k->dot_many[DTYPE_Q2_K] = dot_many_q2_k_scalar;
+    k->dot_many[DTYPE_Q3_K] = dot_many_q3_k_scalar;
+    k->dot_many[DTYPE_Q4_K] = dot_many_q4_k_scalar;
+    k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_scalar;
+    k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_scalar;
+    k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_scalar;
 }
