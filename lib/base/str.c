@@ -105,12 +105,52 @@ size_t pi_utf8_whole(const char *text, size_t n)
     return n;
 }
 
+/* digits * 10^-places rounded once to the nearest double: a long division, bit by bit, of which
+ * the remainder says how to round. places <= 27, digits < 10^18. */
+static double divide_decimal(uint64_t digits, int places)
+{
+    uint64_t divisor = 1, quotient, rest;
+    int scale = -places;
+    double value;
+
+    for (int i = 0; i < places; i++)
+        divisor *= 5; /* 5^27 < 2^63; the powers of two go to the scale */
+    quotient = digits / divisor;
+    rest = digits % divisor;
+    for (; quotient < (uint64_t)1 << 62 && (rest || quotient); scale--) {
+        rest *= 2;
+        quotient = quotient * 2 + (rest >= divisor);
+        rest -= rest >= divisor ? divisor : 0;
+    }
+    value = (double)(quotient | (rest != 0));
+    for (; scale < 0; scale++)
+        value *= 0.5;
+    return value;
+}
+
+/* The exponent behind an e, which *at stands on: moves behind it; false if there are no digits. */
+static bool read_exponent(const char **at, const char *end, int *exponent)
+{
+    const char *p = *at + 1;
+    bool down = p < end && *p == '-';
+    int written = 0;
+
+    p += p < end && (*p == '-' || *p == '+');
+    if (p == end)
+        return false;
+    for (; p < end && *p >= '0' && *p <= '9'; p++)
+        written = written < 10000 ? written * 10 + (*p - '0') : written;
+    *exponent += down ? -written : written;
+    *at = p;
+    return true;
+}
+
 bool pi_str_number(struct str text, double *out)
 {
     const char *p = text.at, *end = text.at + text.n;
     bool negative = p < end && *p == '-', digits = false;
     long double value = 0;
-    int exponent = 0, written = 0;
+    int exponent = 0;
 
     if (p < end && (*p == '-' || *p == '+'))
         p++;
@@ -121,15 +161,12 @@ bool pi_str_number(struct str text, double *out)
             value = value * 10 + (*p - '0');
     if (!digits)
         return false;
-    if (p < end && (*p == 'e' || *p == 'E')) {
-        bool down = p + 1 < end && p[1] == '-';
-
-        p += p + 1 < end && (p[1] == '-' || p[1] == '+') ? 2 : 1;
-        if (p == end)
-            return false;
-        for (; p < end && *p >= '0' && *p <= '9'; p++)
-            written = written < 10000 ? written * 10 + (*p - '0') : written;
-        exponent += down ? -written : written;
+    if (p < end && (*p == 'e' || *p == 'E') && !read_exponent(&p, end, &exponent))
+        return false;
+    if (exponent < 0 && exponent >= -27 && value < 1e18L) {
+        *out = divide_decimal((uint64_t)value, -exponent);
+        *out = negative ? -*out : *out;
+        return p == end;
     }
     for (; exponent > 0 && value != 0 && value < 1e4000L; exponent--)
         value *= 10;

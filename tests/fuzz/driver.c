@@ -10,6 +10,7 @@
  * `N runs, N crashes`.
  */
 #include "fuzz.h"
+#include "base/base.h"
 #include "gguf_tiny.h"
 
 #include <inttypes.h>
@@ -272,7 +273,8 @@ static void own_seeds(void)
     static const char *const words[] = {
         "\0a*(b-1)/3 == 0 ? 1e-5 : -b%7", "\1temperature=0.75", "\1max_tokens=1e3", "\1stop=abc",
         "\2-12345.678e-12", "\0020.000000000000000000001e22",
-        "\3\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80",
+        "\4\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80",
+        "\3{\"a\":[1,-2.5e3,true,null,\"\\u00e9\\ud83d\\ude00\\n\"],\"b\":{\"c\":{},\"d\":[[]]}}",
     };
     static const char *const texts[] = {
         "\0abc abc <tool></s>\n\xC3\xA9", "\1abc ab  a1.!<|endoftext|>",
@@ -293,7 +295,8 @@ static void own_seeds(void)
         free(file);
         gguf_free(g);
     }
-    for (int i = 0; !model && i < 7; i++) {
+    for (size_t i = 0; !model && i < (fuzz.run == fuzz_words ? PI_COUNT(words) : PI_COUNT(texts));
+         i++) {
         const char *text = fuzz.run == fuzz_words ? words[i] : texts[i];
 
         add_seed((const uint8_t *)text, 1 + strlen(text + 1));

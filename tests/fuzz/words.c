@@ -1,8 +1,9 @@
-/* words.c - the bytes are a formula, an option and its value, a number, or UTF-8, as the first one
- * says.
+/* words.c - the bytes are a formula, an option and its value, a number, UTF-8, or JSON, as the
+ * first one says.
  */
 #include "fuzz.h"
 #include "base/expr.h"
+#include "base/json.h"
 
 static bool lookup(const void *env, struct str name, double *out)
 {
@@ -57,6 +58,32 @@ static void utf8(struct str text)
     FUZZ_CHECK(pi_utf8_whole(e.text, strlen(e.text)) == strlen(e.text));
 }
 
+/* Every value lies inside the text or the arena, and containers hold what they say. */
+static void json(struct str text)
+{
+    struct fuzz_memory memory = { 0 };
+    struct allocator allocator = { fuzz_alloc, fuzz_free, &memory };
+    const struct json *v = NULL;
+    struct arena arena;
+    pith_error e = { 0 };
+    int status;
+
+    pi_arena_init(&arena, &allocator);
+    status = pi_json_parse(&v, &arena, text, "json", &e);
+    fuzz_status(status, &e);
+    for (uint32_t i = 0, n = status == PITH_OK ? v->size : 0; i < n; i++) {
+        uint32_t covered = 1;
+
+        for (struct json_walk w = pi_json_walk(&v[i]); pi_json_next(&w);)
+            covered += w.value->size + (v[i].kind == JSON_OBJECT ? 1u : 0u);
+        FUZZ_CHECK(covered == v[i].size && i + covered <= n);
+        FUZZ_CHECK(pi_utf8_whole(pi_json_text(&v[i]).at, pi_json_text(&v[i]).n) ==
+                   pi_json_text(&v[i]).n);
+    }
+    pi_arena_free(&arena);
+    FUZZ_CHECK(memory.live == 0 && memory.peak <= (int64_t)text.n * 24 + (1 << 18));
+}
+
 FUZZ_TARGET(words)
 {
     char *text = malloc(size + 1), *value;
@@ -67,7 +94,7 @@ FUZZ_TARGET(words)
     if (size)
         memcpy(text, data + 1, size - 1);
     text[rest.n] = 0;
-    switch (size ? data[0] % 4 : 0) {
+    switch (size ? data[0] % 5 : 0) {
     case 0: fuzz_status(pi_expr(rest, lookup, NULL, &result, &e), &e); break;
     case 1:
         value = strchr(text, '=');
@@ -76,6 +103,7 @@ FUZZ_TARGET(words)
         options(text, value ? value : "");
         break;
     case 2: number(rest); break;
+    case 3: json(rest); break;
     default: utf8(rest);
     }
     free(text);
