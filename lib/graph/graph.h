@@ -169,7 +169,8 @@ struct needs {
 
 struct op {
     bool in_place;      /* may write its first input */
-    bool needs_weight;
+    bool needs_weight; /* if the file lacks a weight that the step names, the step goes with it */
+    bool weightless;   /* ... but a step may name none */
     /* Checks parameters and shapes, sets the width. */
     int (*shape)(struct shaping *at, pith_error *err);
     /* Sets what it needs, from zeros; NULL: nothing. False on overflow. */

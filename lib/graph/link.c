@@ -106,7 +106,8 @@ static int read_weight(struct linker *l, struct linked *s, bool *present)
 
     *present = true;
     if (name.n == 0)
-        return s->op->does->needs_weight ? pi_step_fail(s, l->err, "no weight is named") : PITH_OK;
+        return !s->op->does->needs_weight || s->op->does->weightless
+                   ? PITH_OK : pi_step_fail(s, l->err, "no weight is named");
     name.n -= optional;
     b = find_bound(l->from, name, false, s->layer);
     if (b) {

@@ -13,7 +13,8 @@ static const struct {
 } constants[] = {
     { "rms", 0 },  { "layernorm", 1 },
     { "silu", ACT_SILU }, { "gelu", ACT_GELU }, { "gelu_tanh", ACT_GELU_TANH },
-    { "relu", ACT_RELU },
+    { "relu", ACT_RELU }, { "relu2", ACT_RELU2 }, { "quick_gelu", ACT_GELU_QUICK },
+    { "sigmoid", ACT_SIGMOID }, { "tanh", ACT_TANH }, { "softplus", ACT_SOFTPLUS },
     { "none", 0 }, { "linear", 1 }, { "yarn", 2 },
 };
 

@@ -1,4 +1,4 @@
-/* op_elem.c - ADD, GATE, ACTIVATE: element by element.
+/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, SOFTCAP: element by element.
  */
 #include "graph.h"
 
@@ -56,8 +56,101 @@ static void activate_forward(const struct run *run, const struct linked *s, int 
                            last - i, (enum activation)s->p[0]);
 }
 
+/* A factor may repeat along the row; lengths that do not divide it have no meaning. */
+static int scale_shape(struct shaping *at, pith_error *err)
+{
+    const struct linked *s = at->s;
+
+    if (s->w.data && at->in[0] % s->w.cols)
+        return pi_step_fail(s, err, "%s has %lld values, which do not divide the input's %lld",
+                            s->w.name, (long long)s->w.cols, (long long)at->in[0]);
+    return same_width(at, err);
+}
+
+static void scale_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *x = pi_run_value(run, s->in[0]);                   /* [n][width] */
+    const float *w = (const float *)(const void *)s->w.data;        /* [cols] */
+    float *y = pi_run_value(run, s->out), factor = s->p[0] == 0 ? 1 : (float)s->p[0];
+    int64_t stride = pi_row_stride(run->program->values[s->out].width), i, last;
+
+    if (w && s->w.cols == 1)
+        factor *= w[0];
+    share(run, s, part, parts, &i, &last);
+    for (; i < last; i++)
+        y[i] = w && s->w.cols > 1 ? x[i] * factor * w[i % stride % s->w.cols] : x[i] * factor;
+}
+
+static int multiply_shape(struct shaping *at, pith_error *err)
+{
+    if (at->in[0] < 1 || at->in[1] < 1 || at->in[0] % at->in[1])
+        return same_width(at, err);
+    at->width = at->in[0];
+    return PITH_OK;
+}
+
+static void multiply_alike(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *a = pi_run_value(run, s->in[0]), *b = pi_run_value(run, s->in[1]);
+    float *y = pi_run_value(run, s->out);
+    int64_t i, last;
+
+    share(run, s, part, parts, &i, &last);
+    for (; i < last; i++)
+        y[i] = a[i] * b[i];
+}
+
+static void multiply_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const struct value *values = run->program->values;
+    int64_t width = values[s->out].width, factors = values[s->in[1]].width;
+    int64_t each = width / factors, first, last;
+
+    if (each == 1) {
+        multiply_alike(run, s, part, parts);
+        return;
+    }
+    pi_split(pi_run_rows(run, s->out) * factors, 16, part, parts, &first, &last);
+    for (int64_t i = first; i < last; i++) {
+        int64_t t = i / factors, f = i % factors, at = t * pi_row_stride(width) + f * each;
+        const float *a = pi_run_value(run, s->in[0]) + at;
+        float *y = pi_run_value(run, s->out) + at;
+        float b = pi_run_value(run, s->in[1])[t * pi_row_stride(factors) + f];
+
+        for (int64_t j = 0; j < each; j++)
+            y[j] = a[j] * b;
+    }
+}
+
+static int softcap_shape(struct shaping *at, pith_error *err)
+{
+    if (!(at->s->p[0] > 0))
+        return pi_step_fail(at->s, err, "the cap must be above 0");
+    return same_width(at, err);
+}
+
+static void softcap_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *x = pi_run_value(run, s->in[0]);
+    float *y = pi_run_value(run, s->out), cap = (float)s->p[0];
+    int64_t first, last;
+
+    share(run, s, part, parts, &first, &last);
+    for (int64_t i = first; i < last; i++)
+        y[i] = x[i] / cap;
+    run->kernels->activate(y + first, y + first, last - first, ACT_TANH);
+    for (int64_t i = first; i < last; i++)
+        y[i] *= cap;
+}
+
 const struct op pi_op_ADD = { .in_place = true, .shape = same_width, .forward = add_forward };
 const struct op pi_op_GATE = { .in_place = true, .shape = activation_shape,
                                .forward = gate_forward };
 const struct op pi_op_ACTIVATE = { .in_place = true, .shape = activation_shape,
                                    .forward = activate_forward };
+const struct op pi_op_SCALE = { .in_place = true, .shape = scale_shape,
+                                .forward = scale_forward };
+const struct op pi_op_MULTIPLY = { .in_place = true, .shape = multiply_shape,
+                                   .forward = multiply_forward };
+const struct op pi_op_SOFTCAP = { .in_place = true, .shape = softcap_shape,
+                                  .forward = softcap_forward };

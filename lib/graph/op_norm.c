@@ -1,20 +1,35 @@
-/* op_norm.c - NORM: each group of a row normalised, then scaled by a weight (and shifted).
+/* op_norm.c - NORM: each group of a row normalised, then scaled by a weight (and shifted), if
+ * there is one.
  *
- * The group's length is the weight's: the whole row, or each head where the weight is one head
- * wide.
+ * The group's length is the weight's where none is given: the whole row, or each head where the
+ * weight is one head wide. A weight of several groups gives each its own part.
  */
 #include "graph.h"
 
 #include <math.h>
 
-enum { EPS, KIND };
+enum { EPS, KIND, GROUP };
 enum { KIND_RMS, KIND_LAYERNORM };
+
+/* Values that are normalised together; 0: the parameter is none. */
+static int64_t group_of(const struct linked *s, int64_t width)
+{
+    if (s->p[GROUP] != 0)
+        return pi_whole(s->p[GROUP]);
+    return s->w.data ? s->w.cols : width;
+}
 
 static int norm_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
+    int64_t group = group_of(s, at->in[0]);
+    char number[32];
 
-    if (at->in[0] < 1 || at->in[0] % s->w.cols)
+    if (group < 1 || at->in[0] % group || (s->w.data && s->w.cols % group))
+        return pi_step_fail(s, err, "groups of %s do not divide %lld values or the weight",
+                            pi_number(s->p[GROUP] != 0 ? s->p[GROUP] : (double)group, number),
+                            (long long)at->in[0]);
+    if (s->w.data && at->in[0] % s->w.cols)
         return pi_step_fail(s, err, "%s has %lld values, which do not divide the input's %lld",
                             s->w.name, (long long)s->w.cols, (long long)at->in[0]);
     if (s->bias.data && s->bias.cols != s->w.cols)
@@ -35,22 +50,25 @@ static void norm_forward(const struct run *run, const struct linked *s, int part
     const float *w = (const float *)(const void *)s->w.data;
     const float *b = (const float *)(const void *)s->bias.data;
     int64_t width = run->program->values[s->out].width, stride = pi_row_stride(width);
-    int64_t c = s->w.cols, groups = width / c, first, last;
+    int64_t c = group_of(s, width), groups = width / c, first, last;
 
     pi_split(pi_run_rows(run, s->out) * groups, 1, part, parts, &first, &last);
     for (int64_t i = first; i < last; i++) {
         int64_t at = i / groups * stride + i % groups * c;
+        int64_t from = w ? i % groups * c % s->w.cols : 0;
+        const float *scale = w ? w + from : NULL, *shift = b ? b + from : NULL;
 
         if (s->p[KIND] == KIND_RMS)
-            run->kernels->rms_norm(y + at, x + at, w, c, (float)s->p[EPS]);
+            run->kernels->rms_norm(y + at, x + at, scale, c, (float)s->p[EPS]);
         else
-            run->kernels->layer_norm(y + at, x + at, w, b, c, (float)s->p[EPS]);
+            run->kernels->layer_norm(y + at, x + at, scale, shift, c, (float)s->p[EPS]);
     }
 }
 
 const struct op pi_op_NORM = {
     .in_place = true,
     .needs_weight = true,
+    .weightless = true,
     .shape = norm_shape,
     .forward = norm_forward,
 };

@@ -129,13 +129,21 @@ static inline size_t pi_many_scratch(int64_t rows, int64_t m)
 /* add: y[i] = a[i] + b[i]. Exact. y may equal a or b. */
 #define PI_ADD(name) void name(float *y, const float *a, const float *b, int64_t n)
 
-/* Activations. Error 16 eps * max(|x|, 1).
+/* Activations. Error 16 eps * max(|x|, |y|, 1).
  *   SILU       x / (1 + exp(-x))
  *   GELU       x/2 * (1 + erf(x / sqrt(2)))
  *   GELU_TANH  x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
  *   RELU       max(x, 0), NaN kept
- * -infinity gives NaN for all but RELU, as the formulas do. */
-enum activation { ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU, ACT_COUNT };
+ *   RELU2      max(x, 0)^2, NaN kept
+ *   GELU_QUICK x / (1 + exp(-1.702 x))
+ *   SIGMOID    1 / (1 + exp(-x))
+ *   TANH       tanh(x)
+ *   SOFTPLUS   log(1 + exp(x))
+ * -infinity gives NaN where the formula does: SILU and the GELUs. */
+enum activation {
+    ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU, ACT_RELU2, ACT_GELU_QUICK, ACT_SIGMOID,
+    ACT_TANH, ACT_SOFTPLUS, ACT_COUNT
+};
 
 /* activate: y[i] = act(x[i]); gate: y[i] = act(g[i]) * u[i]. Any overlap of equal pointers. */
 #define PI_ACTIVATE(name) void name(float *y, const float *x, int64_t n, enum activation act)

@@ -112,6 +112,15 @@ static void swap(int64_t *a, int64_t *b)
     *b = t;
 }
 
+static int64_t count_values(const struct tensor *t)
+{
+    int64_t n = 1;
+
+    for (int i = 0; i < PI_MAX_DIMS; i++)
+        n *= t->ne[i]; /* at most a few times its bytes */
+    return n;
+}
+
 /* Compares the tensor's shape with the row's: of the whole, if the tensor is fused, and of one
  * slice, if each lies by itself. */
 static int check_shape(const struct binder *b, const struct weight *row, const struct tensor *t,
@@ -129,6 +138,8 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
         swap(&expected[dims - 1], &expected[dims - 2]);
     if (sliced)
         memmove(expected, expected + 1, (size_t)--dims * sizeof *expected);
+    if (dims == 1 && count_values(t) == expected[0])
+        return PITH_OK; /* a vector lies the same way in any shape */
     while (have > dims && t->ne[have - 1] == 1)
         have--; /* trailing dimensions of one say nothing */
     for (int i = 0; i < have; i++)

@@ -9,6 +9,11 @@ static double reference(enum activation act, double x)
     case ACT_GELU: return x / 2 * (1 + erf(x / sqrt(2)));
     case ACT_GELU_TANH:
         return x / 2 * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case ACT_RELU2: return x < 0 ? 0 : x * x;
+    case ACT_GELU_QUICK: return x / (1 + exp(-1.702 * x));
+    case ACT_SIGMOID: return 1 / (1 + exp(-x));
+    case ACT_TANH: return tanh(x);
+    case ACT_SOFTPLUS: return x > 700 ? x : log1p(exp(x));
     default: return x < 0 ? 0 : x;
     }
 }
@@ -34,8 +39,9 @@ static void one(const struct kernels *k, enum activation act, int64_t n, bool ga
         GUARDED(k->activate(y, x, n, act));
     for (int64_t i = 0; i < n; i++) {
         double factor = gated ? (double)u[i] : 1;
-        double expected = reference(act, (double)copy[i]) * factor;
-        double bound = 17 * EPS * fmax(fabs((double)copy[i]), 1) * fabs(factor) + 0x1p-126;
+        double value = reference(act, (double)copy[i]), expected = value * factor;
+        double size = fmax(fmax(fabs((double)copy[i]), fabs(value)), 1);
+        double bound = 17 * EPS * size * fabs(factor) + 0x1p-126;
         if (!near_double((double)y[i], expected, bound)) {
             fail("act %d of %.9g is %.9g, expected %.9g", (int)act, (double)copy[i], (double)y[i],
                  expected);

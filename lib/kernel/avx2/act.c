@@ -2,14 +2,26 @@
  */
 #include "vmath.h"
 
+INLINE_AVX2 __m256 relu_avx2(__m256 x)
+{
+    const __m256 zero = _mm256_setzero_ps();
+
+    return _mm256_andnot_ps(_mm256_cmp_ps(x, zero, _CMP_LT_OQ), x);
+}
+
 /* GELU_TANH is x * sigmoid(2u) with u the argument of its tanh. */
 INLINE_AVX2 __m256 act_avx2(enum activation act, __m256 x)
 {
     const __m256 one = _mm256_set1_ps(1), zero = _mm256_setzero_ps();
-    __m256 u = x;
+    __m256 u = x, numerator = x;
 
     switch (act) {
-    case ACT_RELU: return _mm256_andnot_ps(_mm256_cmp_ps(x, zero, _CMP_LT_OQ), x);
+    case ACT_RELU: return relu_avx2(x);
+    case ACT_RELU2: return _mm256_mul_ps(relu_avx2(x), relu_avx2(x));
+    case ACT_TANH: return tanh_avx2(x);
+    case ACT_SOFTPLUS:
+        u = _mm256_or_ps(x, _mm256_set1_ps(-0.0f)); /* -|x| */
+        return _mm256_add_ps(relu_avx2(x), log1p_avx2(exp_avx2(u)));
     case ACT_GELU:
         u = erf_avx2(_mm256_mul_ps(x, _mm256_set1_ps(0.70710678f)));
         return _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(0.5f), x), _mm256_add_ps(one, u));
@@ -17,9 +29,11 @@ INLINE_AVX2 __m256 act_avx2(enum activation act, __m256 x)
         u = _mm256_mul_ps(_mm256_mul_ps(x, x), _mm256_set1_ps(0.044715f));
         u = _mm256_mul_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.59576912f)), _mm256_add_ps(u, one));
         break;
+    case ACT_GELU_QUICK: u = _mm256_mul_ps(x, _mm256_set1_ps(1.702f)); break;
+    case ACT_SIGMOID: numerator = one; break;
     default: break;
     }
-    return _mm256_div_ps(x, _mm256_add_ps(one, exp_avx2(_mm256_sub_ps(zero, u))));
+    return _mm256_div_ps(numerator, _mm256_add_ps(one, exp_avx2(_mm256_sub_ps(zero, u))));
 }
 
 INLINE_AVX2 void rows_act_avx2(enum activation act, float *y, const float *x, const float *u,
@@ -48,7 +62,12 @@ INLINE_AVX2 void any_act_avx2(enum activation act, float *y, const float *x, con
     case ACT_SILU: rows_act_avx2(ACT_SILU, y, x, u, n); break;
     case ACT_GELU: rows_act_avx2(ACT_GELU, y, x, u, n); break;
     case ACT_GELU_TANH: rows_act_avx2(ACT_GELU_TANH, y, x, u, n); break;
-    default: rows_act_avx2(ACT_RELU, y, x, u, n); break;
+    case ACT_RELU: rows_act_avx2(ACT_RELU, y, x, u, n); break;
+    case ACT_RELU2: rows_act_avx2(ACT_RELU2, y, x, u, n); break;
+    case ACT_GELU_QUICK: rows_act_avx2(ACT_GELU_QUICK, y, x, u, n); break;
+    case ACT_SIGMOID: rows_act_avx2(ACT_SIGMOID, y, x, u, n); break;
+    case ACT_TANH: rows_act_avx2(ACT_TANH, y, x, u, n); break;
+    default: rows_act_avx2(ACT_SOFTPLUS, y, x, u, n); break;
     }
 }
 

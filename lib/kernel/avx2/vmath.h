@@ -1,4 +1,4 @@
-/* vmath.h - exp, tanh and erf of eight floats. NaN stays NaN. Sources and errors as in
+/* vmath.h - exp, tanh, erf and log1p of eight floats. NaN stays NaN. Sources and errors as in
  * avx512/vmath.h.
  */
 #ifndef PI_AVX2_VMATH_H
@@ -66,6 +66,20 @@ INLINE_AVX2 __m256 erf_avx2(__m256 x)
     p = _mm256_fmadd_ps(p, t, _mm256_set1_ps(0.254829592f));
     p = _mm256_mul_ps(_mm256_mul_ps(p, t), exp_avx2(_mm256_mul_ps(x, _mm256_xor_ps(x, sign))));
     return _mm256_or_ps(_mm256_sub_ps(one, p), _mm256_and_ps(x, sign));
+}
+
+INLINE_AVX2 __m256 log1p_avx2(__m256 e)
+{
+    __m256 s = _mm256_div_ps(e, _mm256_add_ps(_mm256_set1_ps(2), e)), q = _mm256_mul_ps(s, s), p;
+
+    p = _mm256_set1_ps(2.0f / 15);
+    p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(2.0f / 13));
+    p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(2.0f / 11));
+    p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(2.0f / 9));
+    p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(2.0f / 7));
+    p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(2.0f / 5));
+    p = _mm256_fmadd_ps(p, q, _mm256_set1_ps(2.0f / 3));
+    return _mm256_fmadd_ps(_mm256_mul_ps(p, q), s, _mm256_add_ps(s, s));
 }
 
 #endif

@@ -2,14 +2,26 @@
  */
 #include "vmath.h"
 
+INLINE_AVX512 __m512 relu_avx512(__m512 x)
+{
+    const __m512 zero = _mm512_setzero_ps();
+
+    return _mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, zero, _CMP_LT_OQ), zero);
+}
+
 /* GELU_TANH is x * sigmoid(2u) with u the argument of its tanh. */
 INLINE_AVX512 __m512 act_avx512(enum activation act, __m512 x)
 {
     const __m512 one = _mm512_set1_ps(1), zero = _mm512_setzero_ps();
-    __m512 u = x;
+    __m512 u = x, numerator = x;
 
     switch (act) {
-    case ACT_RELU: return _mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, zero, _CMP_LT_OQ), zero);
+    case ACT_RELU: return relu_avx512(x);
+    case ACT_RELU2: return _mm512_mul_ps(relu_avx512(x), relu_avx512(x));
+    case ACT_TANH: return tanh_avx512(x);
+    case ACT_SOFTPLUS:
+        u = _mm512_or_ps(x, _mm512_set1_ps(-0.0f)); /* -|x| */
+        return _mm512_add_ps(relu_avx512(x), log1p_avx512(exp_avx512(u)));
     case ACT_GELU:
         u = erf_avx512(_mm512_mul_ps(x, _mm512_set1_ps(0.70710678f)));
         return _mm512_mul_ps(_mm512_mul_ps(_mm512_set1_ps(0.5f), x), _mm512_add_ps(one, u));
@@ -17,9 +29,11 @@ INLINE_AVX512 __m512 act_avx512(enum activation act, __m512 x)
         u = _mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(0.044715f));
         u = _mm512_mul_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.59576912f)), _mm512_add_ps(u, one));
         break;
+    case ACT_GELU_QUICK: u = _mm512_mul_ps(x, _mm512_set1_ps(1.702f)); break;
+    case ACT_SIGMOID: numerator = one; break;
     default: break;
     }
-    return _mm512_div_ps(x, _mm512_add_ps(one, exp_avx512(_mm512_sub_ps(zero, u))));
+    return _mm512_div_ps(numerator, _mm512_add_ps(one, exp_avx512(_mm512_sub_ps(zero, u))));
 }
 
 INLINE_AVX512 void rows_act_avx512(enum activation act, float *y, const float *x, const float *u,
@@ -42,7 +56,12 @@ INLINE_AVX512 void any_act_avx512(enum activation act, float *y, const float *x,
     case ACT_SILU: rows_act_avx512(ACT_SILU, y, x, u, n); break;
     case ACT_GELU: rows_act_avx512(ACT_GELU, y, x, u, n); break;
     case ACT_GELU_TANH: rows_act_avx512(ACT_GELU_TANH, y, x, u, n); break;
-    default: rows_act_avx512(ACT_RELU, y, x, u, n); break;
+    case ACT_RELU: rows_act_avx512(ACT_RELU, y, x, u, n); break;
+    case ACT_RELU2: rows_act_avx512(ACT_RELU2, y, x, u, n); break;
+    case ACT_GELU_QUICK: rows_act_avx512(ACT_GELU_QUICK, y, x, u, n); break;
+    case ACT_SIGMOID: rows_act_avx512(ACT_SIGMOID, y, x, u, n); break;
+    case ACT_TANH: rows_act_avx512(ACT_TANH, y, x, u, n); break;
+    default: rows_act_avx512(ACT_SOFTPLUS, y, x, u, n); break;
     }
 }
 

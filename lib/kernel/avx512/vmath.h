@@ -1,4 +1,4 @@
-/* vmath.h - exp, tanh and erf of sixteen floats. NaN stays NaN.
+/* vmath.h - exp, tanh, erf and log1p of sixteen floats. NaN stays NaN.
  */
 #ifndef PI_AVX512_MATH_H
 #define PI_AVX512_MATH_H
@@ -58,6 +58,21 @@ INLINE_AVX512 __m512 erf_avx512(__m512 x)
     p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.254829592f));
     p = _mm512_mul_ps(_mm512_mul_ps(p, t), exp_avx512(_mm512_mul_ps(x, _mm512_xor_ps(x, sign))));
     return _mm512_or_ps(_mm512_sub_ps(one, p), _mm512_and_ps(x, sign));
+}
+
+/* log(1 + e) within 4 ulp for e in [0, 1]: 2 atanh(s), s = e / (2 + e), by its series. */
+INLINE_AVX512 __m512 log1p_avx512(__m512 e)
+{
+    __m512 s = _mm512_div_ps(e, _mm512_add_ps(_mm512_set1_ps(2), e)), q = _mm512_mul_ps(s, s), p;
+
+    p = _mm512_set1_ps(2.0f / 15);
+    p = _mm512_fmadd_ps(p, q, _mm512_set1_ps(2.0f / 13));
+    p = _mm512_fmadd_ps(p, q, _mm512_set1_ps(2.0f / 11));
+    p = _mm512_fmadd_ps(p, q, _mm512_set1_ps(2.0f / 9));
+    p = _mm512_fmadd_ps(p, q, _mm512_set1_ps(2.0f / 7));
+    p = _mm512_fmadd_ps(p, q, _mm512_set1_ps(2.0f / 5));
+    p = _mm512_fmadd_ps(p, q, _mm512_set1_ps(2.0f / 3));
+    return _mm512_fmadd_ps(_mm512_mul_ps(p, q), s, _mm512_add_ps(s, s));
 }
 
 #endif

@@ -2,14 +2,23 @@
  */
 #include "vmath.h"
 
+INLINE_NEON float32x4_t relu_neon(float32x4_t x)
+{
+    return vbslq_f32(vcltzq_f32(x), vdupq_n_f32(0), x);
+}
+
 /* GELU_TANH is x * sigmoid(2u) with u the argument of its tanh. */
 INLINE_NEON float32x4_t act_neon(enum activation act, float32x4_t x)
 {
     const float32x4_t one = vdupq_n_f32(1);
-    float32x4_t u = x;
+    float32x4_t u = x, numerator = x;
 
     switch (act) {
-    case ACT_RELU: return vbslq_f32(vcltzq_f32(x), vdupq_n_f32(0), x);
+    case ACT_RELU: return relu_neon(x);
+    case ACT_RELU2: return vmulq_f32(relu_neon(x), relu_neon(x));
+    case ACT_TANH: return tanh_neon(x);
+    case ACT_SOFTPLUS:
+        return vaddq_f32(relu_neon(x), log1p_neon(exp_neon(vnegq_f32(vabsq_f32(x)))));
     case ACT_GELU:
         u = erf_neon(vmulq_n_f32(x, 0.70710678f));
         return vmulq_f32(vmulq_n_f32(x, 0.5f), vaddq_f32(one, u));
@@ -17,9 +26,11 @@ INLINE_NEON float32x4_t act_neon(enum activation act, float32x4_t x)
         u = vaddq_f32(vmulq_n_f32(vmulq_f32(x, x), 0.044715f), one);
         u = vmulq_f32(vmulq_n_f32(x, 1.59576912f), u);
         break;
+    case ACT_GELU_QUICK: u = vmulq_n_f32(x, 1.702f); break;
+    case ACT_SIGMOID: numerator = one; break;
     default: break;
     }
-    return vdivq_f32(x, vaddq_f32(one, exp_neon(vnegq_f32(u))));
+    return vdivq_f32(numerator, vaddq_f32(one, exp_neon(vnegq_f32(u))));
 }
 
 INLINE_NEON void rows_act_neon(enum activation act, float *y, const float *x, const float *u,
@@ -41,7 +52,12 @@ INLINE_NEON void any_act_neon(enum activation act, float *y, const float *x, con
     case ACT_SILU: rows_act_neon(ACT_SILU, y, x, u, n); break;
     case ACT_GELU: rows_act_neon(ACT_GELU, y, x, u, n); break;
     case ACT_GELU_TANH: rows_act_neon(ACT_GELU_TANH, y, x, u, n); break;
-    default: rows_act_neon(ACT_RELU, y, x, u, n); break;
+    case ACT_RELU: rows_act_neon(ACT_RELU, y, x, u, n); break;
+    case ACT_RELU2: rows_act_neon(ACT_RELU2, y, x, u, n); break;
+    case ACT_GELU_QUICK: rows_act_neon(ACT_GELU_QUICK, y, x, u, n); break;
+    case ACT_SIGMOID: rows_act_neon(ACT_SIGMOID, y, x, u, n); break;
+    case ACT_TANH: rows_act_neon(ACT_TANH, y, x, u, n); break;
+    default: rows_act_neon(ACT_SOFTPLUS, y, x, u, n); break;
     }
 }
 

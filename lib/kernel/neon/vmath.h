@@ -1,4 +1,4 @@
-/* vmath.h - exp, tanh and erf of four floats. NaN stays NaN. Sources and errors as in
+/* vmath.h - exp, tanh, erf and log1p of four floats. NaN stays NaN. Sources and errors as in
  * avx512/vmath.h.
  */
 #ifndef PI_NEON_VMATH_H
@@ -63,6 +63,20 @@ INLINE_NEON float32x4_t erf_neon(float32x4_t x)
     p = vfmaq_f32(vdupq_n_f32(0.254829592f), p, t);
     p = vmulq_f32(vmulq_f32(p, t), exp_neon(vmulq_f32(x, vnegq_f32(x))));
     return vbslq_f32(vdupq_n_u32(0x80000000), x, vsubq_f32(one, p));
+}
+
+INLINE_NEON float32x4_t log1p_neon(float32x4_t e)
+{
+    float32x4_t s = vdivq_f32(e, vaddq_f32(vdupq_n_f32(2), e)), q = vmulq_f32(s, s), p;
+
+    p = vdupq_n_f32(2.0f / 15);
+    p = vfmaq_f32(vdupq_n_f32(2.0f / 13), p, q);
+    p = vfmaq_f32(vdupq_n_f32(2.0f / 11), p, q);
+    p = vfmaq_f32(vdupq_n_f32(2.0f / 9), p, q);
+    p = vfmaq_f32(vdupq_n_f32(2.0f / 7), p, q);
+    p = vfmaq_f32(vdupq_n_f32(2.0f / 5), p, q);
+    p = vfmaq_f32(vdupq_n_f32(2.0f / 3), p, q);
+    return vfmaq_f32(vaddq_f32(s, s), vmulq_f32(p, q), s);
 }
 
 #endif

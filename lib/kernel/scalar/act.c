@@ -15,6 +15,14 @@ static float gelu_tanh_scalar(float x)
 
 static float relu_scalar(float x) { return x < 0 ? 0 : x; }
 
+static float relu2_scalar(float x) { return x < 0 ? 0 : x * x; }
+
+static float gelu_quick_scalar(float x) { return x / (1 + expf(-1.702f * x)); }
+
+static float sigmoid_scalar(float x) { return 1 / (1 + expf(-x)); }
+
+static float softplus_scalar(float x) { return relu_scalar(x) + log1pf(expf(-fabsf(x))); }
+
 typedef float activation_scalar_fn(float x);
 
 static activation_scalar_fn *const functions_scalar[ACT_COUNT] = {
@@ -22,6 +30,11 @@ static activation_scalar_fn *const functions_scalar[ACT_COUNT] = {
     [ACT_GELU] = gelu_scalar,
     [ACT_GELU_TANH] = gelu_tanh_scalar,
     [ACT_RELU] = relu_scalar,
+    [ACT_RELU2] = relu2_scalar,
+    [ACT_GELU_QUICK] = gelu_quick_scalar,
+    [ACT_SIGMOID] = sigmoid_scalar,
+    [ACT_TANH] = tanhf,
+    [ACT_SOFTPLUS] = softplus_scalar,
 };
 
 /* y = act(x) */
