@@ -3,12 +3,14 @@
 #include "arch.h"
 
 extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3, pi_arch_gpt2;
+extern const struct arch pi_arch_qwen3moe;
 
 static const struct arch *const families[] = {
     &pi_arch_llama,
     &pi_arch_qwen2,
     &pi_arch_qwen3,
     &pi_arch_gpt2,
+    &pi_arch_qwen3moe,
 };
 
 const struct arch *pi_arch_at(int i)

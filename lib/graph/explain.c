@@ -30,8 +30,12 @@ static void print_step(struct page *page, const struct linked *s)
 
     print(page, "  %-9s %-7s <- %-8s", s->op->name, s->step->out, s->step->in);
     if (s->w.data)
-        print(page, "  %s [%lld,%lld]%s", s->step->weight, (long long)s->w.rows,
-              (long long)s->w.cols, s->bias.data ? " + bias" : "");
+        print(page, "  %s [", s->step->weight);
+    if (s->w.data && s->w.depth > 1)
+        print(page, "%lld,", (long long)s->w.depth);
+    if (s->w.data)
+        print(page, "%lld,%lld]%s", (long long)s->w.rows, (long long)s->w.cols,
+              s->bias.data ? " + bias" : "");
     for (int i = 0; pi_str_cut(&rest, ',', &text) && pi_str_cut(&names, ' ', &name); i++)
         print(page, "  %.*s=%s", (int)name.n, name.at, pi_number(s->p[i], number));
     print(page, "\n");
@@ -41,6 +45,7 @@ static void print_step(struct page *page, const struct linked *s)
 static bool same_step(const struct linked *a, const struct linked *b)
 {
     return a->step == b->step && a->w.rows == b->w.rows && a->w.cols == b->w.cols &&
+           a->w.depth == b->w.depth &&
            !a->w.data == !b->w.data && !a->bias.data == !b->bias.data &&
            memcmp(a->p, b->p, sizeof a->p) == 0;
 }

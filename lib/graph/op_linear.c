@@ -8,24 +8,7 @@
  *
  * Before: run.c. Next: kernel/kernel.h.
  */
-#include "graph.h"
-
-enum {
-    ROW_GRAIN = 16,  /* rows: outputs of different workers lie on different cache lines */
-    ROW_BLOCK = 32,  /* weight rows that stay in L1 while all tokens pass */
-    UNPACK_ROWS = 8, /* rows unpacked to float32 at once */
-};
-
-/* The activations' form: float32 for exact programs and for formats that are not quantised. */
-static enum operand operand_of(const struct program *program, const struct linked *s)
-{
-    return program->exact ? OPERAND_F32 : pi_operand_of(s->w.dtype);
-}
-
-static bool unpacks(const struct program *program, const struct linked *s)
-{
-    return program->exact && pi_operand_of(s->w.dtype) != OPERAND_F32;
-}
+#include "product.h"
 
 /* Whether n tokens go to the engine for many. */
 static bool is_many(const struct program *program, const struct linked *s, int64_t n)
@@ -38,14 +21,13 @@ static bool is_many(const struct program *program, const struct linked *s, int64
 static int linear_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
-    const struct kernels *k = at->program->kernels;
 
     if (s->w.cols != at->in[0])
         return pi_step_fail(s, err, "%s has rows of %lld, the input has %lld", s->w.name,
                             (long long)s->w.cols, (long long)at->in[0]);
-    if (!k->dot[s->w.dtype] || !k->unpack[s->w.dtype])
-        return pi_fail(err, PITH_E_UNSUPPORTED, "%s has type %s, which is not supported yet",
-                       s->w.name, pi_dtype(s->w.dtype).name);
+    if (s->w.depth != 1)
+        return pi_step_fail(s, err, "%s has %lld slices", s->w.name, (long long)s->w.depth);
+    TRY(pi_product_check(at->program, &s->w, err));
     if (s->bias.data && s->bias.cols != s->w.rows)
         return pi_step_fail(s, err, "%s has %lld values, the weight has %lld rows",
                             s->bias.name, (long long)s->bias.cols, (long long)s->w.rows);
@@ -76,11 +58,9 @@ static bool many_need(const struct linked *s, const struct plan *plan, struct ne
 static bool linear_need(const struct program *program, const struct linked *s,
                         const struct plan *plan, struct needs *needs)
 {
-    enum operand kind = operand_of(program, s);
+    enum operand kind = pi_product_operand(program, &s->w);
 
-    if (unpacks(program, s))
-        return pi_mul_size(pi_operand_bytes(OPERAND_F32, s->w.cols), UNPACK_ROWS,
-                           &needs->thread);
+    needs->thread = pi_product_scratch(program, &s->w);
     if (kind != OPERAND_F32) {
         needs->thread = pi_operand_bytes(kind, s->w.cols);
         if (!pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
@@ -100,7 +80,7 @@ struct activations {
 static struct activations quantise(const struct run *run, const struct linked *s, int64_t n,
                                    int part, int parts)
 {
-    enum operand kind = operand_of(run->program, s);
+    enum operand kind = pi_product_operand(run->program, &s->w);
     const float *x = pi_run_value(run, s->in[0]); /* [n][cols] */
     int64_t x_stride = pi_row_stride(s->w.cols), first, last;
     size_t bytes = pi_operand_bytes(kind, s->w.cols);
@@ -117,25 +97,6 @@ static struct activations quantise(const struct run *run, const struct linked *s
         run->kernels->pack[kind](to + (size_t)t * bytes, x + t * x_stride, s->w.cols);
     pi_run_barrier(run, part, parts);
     return (struct activations){ to, (int64_t)bytes };
-}
-
-/* y[t][row..row+count) for all tokens, rows unpacked to float32 first. */
-static void multiply_unpacked(const struct run *run, const struct linked *s, int64_t row,
-                              int64_t count, int64_t n, struct activations x, float *y,
-                              int64_t y_stride, float *rows)
-{
-    int64_t bytes = (int64_t)pi_operand_bytes(OPERAND_F32, s->w.cols);
-
-    for (int64_t done = 0; done < count; done += UNPACK_ROWS) {
-        int64_t some = pi_min(UNPACK_ROWS, count - done);
-
-        for (int64_t i = 0; i < some; i++)
-            run->kernels->unpack[s->w.dtype](rows + i * bytes / (int64_t)sizeof *rows,
-                                             s->w.data + (row + done + i) * s->w.stride,
-                                             s->w.cols);
-        run->kernels->dot[DTYPE_F32](some, s->w.cols, (const uint8_t *)rows, bytes, n, x.at,
-                                     x.stride, y + row + done, y_stride);
-    }
 }
 
 /* The engine for many tokens: all workers pack, meet, and multiply their rows. */
@@ -163,16 +124,13 @@ static void multiply_any(const struct run *run, const struct linked *s, int64_t 
     float *y = pi_run_value(run, s->out); /* [n][rows] */
     int64_t y_stride = pi_row_stride(s->w.rows), last = row + count;
     struct activations x = quantise(run, s, n, part, parts);
-    int64_t block = n == 1 ? INT64_MAX : ROW_BLOCK; /* a single token streams all its rows */
+    int64_t block = n == 1 ? INT64_MAX : PI_ROW_BLOCK; /* a single token streams all its rows */
 
     while (row < last) {
         count = pi_min(block, last - row);
 
-        if (unpacks(run->program, s))
-            multiply_unpacked(run, s, row, count, n, x, y, y_stride, pi_run_scratch(run, part));
-        else
-            run->kernels->dot[s->w.dtype](count, s->w.cols, s->w.data + row * s->w.stride,
-                                          s->w.stride, n, x.at, x.stride, y + row, y_stride);
+        pi_product(run, &s->w, s->w.data + row * s->w.stride, count, n, x.at, x.stride, y + row,
+                   y_stride, pi_run_scratch(run, part));
         row += count;
     }
 }
@@ -184,7 +142,7 @@ static void linear_forward(const struct run *run, const struct linked *s, int pa
     const float *bias = (const float *)(const void *)s->bias.data;
     bool many = is_many(run->program, s, n);
 
-    pi_split(s->w.rows, many ? PI_MANY_GROUP : ROW_GRAIN, part, parts, &first, &last);
+    pi_split(s->w.rows, many ? PI_MANY_GROUP : PI_ROW_GRAIN, part, parts, &first, &last);
     if (many)
         multiply_many(run, s, n, first, last - first, part, parts);
     else

@@ -42,6 +42,7 @@ struct weight {
     const char *whole; /* ... and the rows of the whole tensor */
     enum fix fix;      /* for hf */
     bool ignore;       /* known and not needed */
+    const char *when;  /* the row exists only where this expression is not 0; NULL: always */
 };
 
 enum op_code {

@@ -52,9 +52,19 @@ static struct str tensor_name(struct str prefix, struct str pattern, int layer, 
     return (struct str){ name, n };
 }
 
-/* The first alternative that the file has; behind each prefix, then alone. */
+/* Whether the pattern names one slice. */
+static bool has_slices(struct str pattern)
+{
+    for (size_t i = 1; i < pattern.n; i++)
+        if (pattern.at[i - 1] == '%' && pattern.at[i] == 'e')
+            return true;
+    return false;
+}
+
+/* The first alternative that the file has; behind each prefix, then alone. *sliced: it is one
+ * slice of the weight. */
 static const struct tensor *find_tensor(const struct binder *b, const struct weight *row,
-                                        int layer, int64_t slice)
+                                        int layer, int64_t slice, bool *sliced)
 {
     struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
     const struct tensor *t = NULL;
@@ -68,6 +78,7 @@ static const struct tensor *find_tensor(const struct binder *b, const struct wei
         if (!t)
             t = pi_weights_find(b->w, tensor_name(STR(""), pattern, layer, slice, name));
     }
+    *sliced = t && has_slices(pattern);
     return t;
 }
 
@@ -209,9 +220,10 @@ static int bind_slices(struct binder *b, const struct weight *row, struct matrix
     if (!slices)
         return pi_no_memory(b->err, m->name, (size_t)m->depth * sizeof *slices);
     for (int64_t i = 0; i < m->depth; i++) {
-        const struct tensor *t = find_tensor(b, row, layer, i);
+        bool sliced;
+        const struct tensor *t = find_tensor(b, row, layer, i, &sliced);
 
-        if (!t)
+        if (!t || !sliced)
             return pi_fail(b->err, PITH_E_FORMAT, "slice %lld of %lld, beside %s, is missing",
                            (long long)i, (long long)m->depth, m->name);
         TRY(check_shape(b, row, t, layer, shape, 3, true));
@@ -254,12 +266,20 @@ static int bind_data(struct binder *b, const struct weight *row, struct matrix *
     return PITH_OK;
 }
 
+/* Vectors, and biases of slices, are read as floats. */
+static bool is_floats(const struct weight *row, int dims)
+{
+    struct str name = pi_str(row->name);
+
+    name.n -= name.at[name.n - 1] == '?';
+    return dims == 1 || (name.n > 5 && memcmp(name.at + name.n - 5, ".bias", 5) == 0);
+}
+
 static int bind_tensor(struct binder *b, const struct weight *row, const struct tensor *t,
-                       int layer)
+                       int layer, bool sliced)
 {
     struct bound *bound = &b->bounds[b->n_bounds];
     const char *pattern = pi_weight_pattern(row, b->w->hf);
-    bool sliced = strstr(pattern, "%e") != NULL;
     int64_t shape[PI_MAX_DIMS] = { 0 };
     struct matrix *m = &bound->m;
     int dims;
@@ -284,7 +304,7 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
     TRY(bind_data(b, row, m, layer, dims == 1));
     if (sliced)
         TRY(bind_slices(b, row, m, layer, shape));
-    if (dims == 1 || (b->w->hf && row->fix > FIX_TRANSPOSE))
+    if (is_floats(row, dims) || (b->w->hf && row->fix > FIX_TRANSPOSE))
         TRY(bind_vector(b, m, b->w->hf ? row->fix : FIX_NONE));
     b->n_bounds++;
     return PITH_OK;
@@ -292,12 +312,19 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
 
 static int bind_row(struct binder *b, const struct weight *row, int layer)
 {
-    const struct tensor *t = find_tensor(b, row, layer, 0);
-    char name[NAME_BYTES];
     struct str first, rest = pi_str(pi_weight_pattern(row, b->w->hf));
+    const struct tensor *t;
+    char name[NAME_BYTES];
+    double when = 1;
+    bool sliced;
 
+    if (row->when)
+        TRY(pi_numbers_eval(b->numbers, pi_str(row->when), layer, &when, b->err));
+    if (when == 0)
+        return PITH_OK;
+    t = find_tensor(b, row, layer, 0, &sliced);
     if (t)
-        return bind_tensor(b, row, t, layer);
+        return bind_tensor(b, row, t, layer, sliced);
     if (row->ignore || row->name[strlen(row->name) - 1] == '?')
         return PITH_OK;
     pi_str_cut(&rest, '|', &first);

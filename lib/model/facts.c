@@ -29,6 +29,14 @@ static int64_t sum_tensors(const pith_model *m, bool bytes)
     return sum;
 }
 
+/* How many slices of its weight a matrix product uses for a token; 0 for other steps. */
+static int64_t slices_used(const pith_model *m, const struct linked *s)
+{
+    bool product = s->step->op == OP_LINEAR || s->step->op == OP_EXPERTS || s->step->op == OP_EACH;
+
+    return product ? m->program.values[s->out].width / s->w.rows : 0;
+}
+
 /* Bytes, or operations, of the matrix products that run once per token, or once per output. */
 static int64_t sum_products(const pith_model *m, bool per_output, bool bytes)
 {
@@ -37,9 +45,8 @@ static int64_t sum_products(const pith_model *m, bool per_output, bool bytes)
     for (int i = 0; i < m->program.n_steps; i++) {
         const struct linked *s = &m->program.steps[i];
 
-        if (s->step->op != OP_LINEAR || m->program.values[s->out].per_output != per_output)
-            continue;
-        sum += bytes ? s->w.rows * s->w.stride : 2 * s->w.rows * s->w.cols;
+        if (m->program.values[s->out].per_output == per_output)
+            sum += slices_used(m, s) * s->w.rows * (bytes ? s->w.stride : 2 * s->w.cols);
     }
     return sum;
 }

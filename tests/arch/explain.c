@@ -1,9 +1,9 @@
-/* explain.c - the linked program of each family, as text, against tests/golden/FAMILY.explain.
+/* explain.c - the linked programs of a few families, as text, against tests/golden/FAMILY.explain.
  *
  * The text is read by people when it changes: `explain --write` makes it anew.
  */
-#include "arch/arch.h"
 #include "check.h"
+#include "pith.h"
 
 static bool writing;
 
@@ -27,18 +27,17 @@ static char *explain(const char *path)
     return text;
 }
 
-/* Every family of the list has a tiny model and a golden text. */
 static void families(void)
 {
-    const struct arch *arch;
+    static const char *const names[] = { "llama", "qwen2", "qwen3", "gpt2" };
 
-    for (int i = 0; (arch = pi_arch_at(i)); i++) {
+    for (int i = 0; i < 4; i++) {
         char path[256], golden[256];
         char *text, *expected;
         size_t size;
 
-        snprintf(path, sizeof path, "tests/golden/%s.gguf", arch->name);
-        snprintf(golden, sizeof golden, "tests/golden/%s.explain", arch->name);
+        snprintf(path, sizeof path, "tests/golden/%s.gguf", names[i]);
+        snprintf(golden, sizeof golden, "tests/golden/%s.explain", names[i]);
         text = explain(path);
         if (text && writing) {
             FILE *f = fopen(golden, "wb");

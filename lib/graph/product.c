@@ -1,0 +1,58 @@
+/* product.c - rows of a matrix times activations. See product.h.
+ */
+#include "product.h"
+
+enum { UNPACK_ROWS = 8 }; /* rows unpacked to float32 at once */
+
+static bool unpacks(const struct program *program, const struct matrix *w)
+{
+    return program->exact && pi_operand_of(w->dtype) != OPERAND_F32;
+}
+
+int pi_product_check(const struct program *program, const struct matrix *w, pith_error *err)
+{
+    if (!program->kernels->dot[w->dtype] || !program->kernels->unpack[w->dtype])
+        return pi_fail(err, PITH_E_UNSUPPORTED, "%s has type %s, which is not supported yet",
+                       w->name, pi_dtype(w->dtype).name);
+    return PITH_OK;
+}
+
+enum operand pi_product_operand(const struct program *program, const struct matrix *w)
+{
+    return program->exact ? OPERAND_F32 : pi_operand_of(w->dtype);
+}
+
+void pi_product_pack(const struct run *run, enum operand kind, void *to, const float *x,
+                     int64_t cols)
+{
+    if (kind == OPERAND_F32)
+        memcpy(to, x, (size_t)cols * sizeof *x);
+    else
+        run->kernels->pack[kind](to, x, cols);
+}
+
+size_t pi_product_scratch(const struct program *program, const struct matrix *w)
+{
+    return unpacks(program, w) ? UNPACK_ROWS * pi_operand_bytes(OPERAND_F32, w->cols) : 0;
+}
+
+void pi_product(const struct run *run, const struct matrix *w, const uint8_t *at, int64_t rows,
+                int64_t m, const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride,
+                void *scratch)
+{
+    int64_t bytes = (int64_t)pi_operand_bytes(OPERAND_F32, w->cols);
+
+    if (!unpacks(run->program, w)) {
+        run->kernels->dot[w->dtype](rows, w->cols, at, w->stride, m, x, x_stride, y, y_stride);
+        return;
+    }
+    for (int64_t done = 0; done < rows; done += UNPACK_ROWS) {
+        int64_t some = pi_min(UNPACK_ROWS, rows - done);
+
+        for (int64_t i = 0; i < some; i++)
+            run->kernels->unpack[w->dtype]((float *)(void *)((uint8_t *)scratch + i * bytes),
+                                           at + (done + i) * w->stride, w->cols);
+        run->kernels->dot[DTYPE_F32](some, w->cols, scratch, bytes, m, x, x_stride, y + done,
+                                     y_stride);
+    }
+}
