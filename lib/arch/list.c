@@ -2,16 +2,26 @@
  */
 #include "arch.h"
 
-extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3, pi_arch_gpt2;
-extern const struct arch pi_arch_qwen3moe;
+#define FAMILIES(ROW) \
+    ROW(llama) \
+    ROW(qwen2) \
+    ROW(qwen3) \
+    ROW(gpt2) \
+    ROW(qwen3moe) \
+    ROW(gptneox) \
+    ROW(phi2) \
+    ROW(starcoder) \
+    ROW(starcoder2) \
+    ROW(gptj) \
+    ROW(codegen) \
+    ROW(falcon) \
+    /* rows end here */
 
-static const struct arch *const families[] = {
-    &pi_arch_llama,
-    &pi_arch_qwen2,
-    &pi_arch_qwen3,
-    &pi_arch_gpt2,
-    &pi_arch_qwen3moe,
-};
+#define DECLARED(name) extern const struct arch pi_arch_##name;
+FAMILIES(DECLARED)
+
+#define LISTED(name) &pi_arch_##name,
+static const struct arch *const families[] = { FAMILIES(LISTED) };
 
 const struct arch *pi_arch_at(int i)
 {

@@ -97,6 +97,24 @@ static int read_key(struct numbers *n, const struct key *key, const struct weigh
     return PITH_OK;
 }
 
+/* Reads the keys in any order in which every default comes behind what it is computed from. */
+static int read_keys(struct numbers *n, const struct key *const *keys, int count,
+                     const struct weights *w, struct arena *arena, pith_error *err)
+{
+    bool done[PI_MAX_KEYS] = { false };
+
+    for (int before = -1; before < n->n;) {
+        before = n->n;
+        for (int i = 0; i < count; i++)
+            if (!done[i])
+                done[i] = read_key(n, keys[i], w, arena, NULL) == PITH_OK;
+    }
+    for (int i = 0; i < count; i++)
+        if (!done[i])
+            return read_key(n, keys[i], w, arena, err);
+    return PITH_OK;
+}
+
 int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
                    const struct weights *w, double tokens, struct arena *arena, pith_error *err)
 {
@@ -105,8 +123,7 @@ int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_n
     int64_t layers;
 
     *n = (struct numbers){ .tokens = tokens, .layer = -1, .arch = arch_name };
-    for (int i = 0; i < count; i++)
-        TRY(read_key(n, keys[i], w, arena, err));
+    TRY(read_keys(n, keys, count, w, arena, err));
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
     for (int i = 0; i < n->n; i++)
         if (n->rows[i].per_layer && n->rows[i].n_layers != layers)
