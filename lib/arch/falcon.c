@@ -46,7 +46,7 @@ static const struct weight falcon_weights[] = {
     { "q", QKV, NULL, "heads*hd,dim", "0", QKV_ROWS },
     { "k", QKV, NULL, "kv*hd,dim", "heads*hd", QKV_ROWS },
     { "v", QKV, NULL, "kv*hd,dim", "(heads+kv)*hd", QKV_ROWS },
-    { "q.bias?" }, { "k.bias?" }, { "v.bias?" },
+    { "q.bias" }, { "k.bias" }, { "v.bias" },
     { "o", "blk.%d.attn_output.weight", LAYER "self_attention.dense.weight", "dim,dim" },
     { "o.bias?", NULL, LAYER "self_attention.dense.bias", "dim" },
     { "up", "blk.%d.ffn_up.weight", LAYER "mlp.dense_h_to_4h.weight", "ff,dim" },

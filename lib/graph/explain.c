@@ -30,7 +30,7 @@ static void print_step(struct page *page, const struct linked *s)
 
     print(page, "  %-9s %-7s <- %-8s", s->op->name, s->step->out, s->step->in);
     if (s->w.data)
-        print(page, "  %s [", s->step->weight);
+        print(page, "  %.*s [", (int)strcspn(s->step->weight, "?"), s->step->weight);
     if (s->w.data && s->w.depth > 1)
         print(page, "%lld,", (long long)s->w.depth);
     if (s->w.data)

@@ -88,7 +88,7 @@ readelf -dW "$so" | awk '/NEEDED/ && !/lib(c|m|pthread)\.so/ && !/ld-linux/' > "
 check "libraries other than libc, libm and pthread"
 
 cp "$so" "$tmp/stripped" && strip "$tmp/stripped"
-too_much "stripped library" "$(wc -c < "$tmp/stripped")" 1048575
+too_much "stripped library" "$(wc -c < "$tmp/stripped")" 2097151
 
 echo "tests/api/abi.sh             $passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
