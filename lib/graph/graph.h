@@ -64,6 +64,7 @@ struct program {
     int result; /* the value that was asked for */
     bool exact;    /* float32 throughout */
     bool by_count; /* the engine may depend on the number of tokens, and so the results */
+    enum kv_type kv; /* how keys and values are kept */
     const struct kernels *kernels;
 };
 
@@ -76,6 +77,7 @@ struct linkage {
     int n_bounds;
     const struct kernels *kernels;
     bool exact, by_count;
+    enum kv_type kv;
 };
 
 /* Resolves every name of the part's steps; drops optional steps whose weight is absent and steps

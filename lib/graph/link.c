@@ -228,7 +228,7 @@ int pi_link(struct program *p, struct arena *arena, const struct linkage *from, 
     bool *needed;
 
     *p = (struct program){ .exact = from->exact, .by_count = from->by_count,
-                            .kernels = from->kernels };
+                            .kv = from->kv, .kernels = from->kernels };
     if (!part)
         return pi_fail(err, PITH_E_UNSUPPORTED, "%s has no part called %s", from->arch->name,
                        from->part);

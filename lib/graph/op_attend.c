@@ -1,116 +1,361 @@
-/* op_attend.c - ATTEND: causal attention of every query head over all positions so far.
+/* op_attend.c - ATTEND: attention of every query head over the positions that it may see.
  *
- *     y[t][head] = softmax(scale * q[t][head] . K[kv head][0..p+t]) V[kv head][0..p+t]
+ *     y[t][head] = softmax(scale * q[t][head] . K[kv head][seen]) V[kv head][seen]
  *
- * The step keeps K [kv][capacity][c] and then V [kv][capacity][c], in float32 for exact programs,
- * in half precision otherwise; each head's rows are contiguous. Workers split (head, token)
- * pairs, so the result does not depend on their number.
+ * The step keeps [kv heads][blocks] of PI_KV_KEYS positions (kernel.h), or uses what a layer before
+ * keeps. Work comes in units of some rows (token, head of the group) of one key/value head; what
+ * the blocks add is folded in their order, so the result depends neither on the workers nor on
+ * how the tokens are fed.
  */
 #include "graph.h"
 
 #include <math.h>
 
-enum { HEADS, KV, SCALE, CAP };
+enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, SHARED };
 
-/* The shapes of an attend step: heads, kv heads, widths of a key and a value. */
-struct heads {
-    int64_t h, k, c, cv;
+enum {
+    UNIT_ROWS = 64, /* that share what is read of a block */
+    UNIT_GROUPS = UNIT_ROWS / PI_ATTEND_ROWS,
+    SPLIT_KEYS = 2 * PI_KV_KEYS, /* below, another barrier costs more than idle workers */
 };
 
-static struct heads heads_of(const struct program *program, const struct linked *s)
-{
-    int64_t h = (int64_t)s->p[HEADS], k = (int64_t)s->p[KV];
+/* What the parts of one call share. h, k: heads of queries and of keys; g = h / k. */
+struct attention {
+    const struct run *run;
+    const struct linked *s;
+    int64_t h, k, g, c, cv, w; /* w: pi_kv_width(cv) */
+    int64_t blocks;            /* of a key/value head */
+    int64_t block_bytes;
+    uint8_t *kept;             /* [k][blocks] */
+    int64_t window, chunk, n;  /* n: positions so far, this run's included */
+    float scale;
+};
 
-    return (struct heads){ h, k, program->values[s->in[1]].width / k,
-                           program->values[s->in[2]].width / k };
+/* The step whose keys and values this one uses: itself, or that of `shared` layers back. */
+static const struct linked *keeper(const struct program *program, const struct linked *s)
+{
+    const struct linked *at = s;
+
+    if (s->p[SHARED] == 0)
+        return s;
+    while (at > program->steps) {
+        at--;
+        if (at->op == s->op && at->layer == s->layer - (int)s->p[SHARED])
+            return at->p[SHARED] == 0 ? at : NULL;
+    }
+    return NULL;
+}
+
+static int64_t width_of(const struct program *program, const struct linked *s, int i)
+{
+    return program->values[s->in[i]].width;
+}
+
+static int check_params(const struct linked *s, pith_error *err)
+{
+    if (!(s->p[CAP] >= 0) || !(s->p[ALIBI] >= 0))
+        return pi_step_fail(s, err, "the cap and the bias must not be negative");
+    if ((s->p[WINDOW] != 0 && !pi_whole(s->p[WINDOW])) ||
+        (s->p[CHUNK] != 0 && !pi_whole(s->p[CHUNK])) ||
+        (s->p[SHARED] != 0 && !pi_whole(s->p[SHARED])))
+        return pi_step_fail(s, err, "window, chunk and shared must be 0 or whole numbers from 1");
+    if (s->p[BIDIRECTIONAL] != 0 && s->p[BIDIRECTIONAL] != 1)
+        return pi_step_fail(s, err, "bidirectional must be 0 or 1");
+    return PITH_OK;
+}
+
+/* The slope of each head: powers of 2^(-most/n) for n heads, n the largest power of two; the
+ * heads behind those take every second one of the next finer series. Press et al. 2021. */
+static int make_slopes(struct shaping *at, int64_t heads, double most, pith_error *err)
+{
+    double *slope = pi_arena_alloc(at->arena, (size_t)heads, sizeof *slope);
+    int64_t n = 1;
+
+    if (!slope)
+        return pi_no_memory(err, "slopes", (size_t)heads * sizeof *slope);
+    while (n * 2 <= heads)
+        n *= 2;
+    for (int64_t i = 0; i < heads; i++)
+        slope[i] = i < n ? pow(2, -most * (double)(i + 1) / (double)n)
+                         : pow(2, -most * (double)(2 * (i - n) + 1) / (double)(2 * n));
+    at->s->table = slope;
+    return PITH_OK;
 }
 
 static int attend_shape(struct shaping *at, pith_error *err)
 {
-    const struct linked *s = at->s;
-    int64_t h = pi_whole(s->p[HEADS]), k = pi_whole(s->p[KV]);
+    struct linked *s = at->s;
+    int64_t h = pi_whole(s->p[HEADS]), k = pi_whole(s->p[KV]), keys = at->in[1];
+    int64_t values = at->in[2];
     char a[32], b[32];
 
     if (h < 1 || k < 1 || h % k)
         return pi_step_fail(s, err, "%s query heads cannot share %s key heads",
                             pi_number(s->p[HEADS], a), pi_number(s->p[KV], b));
-    if (at->in[0] % h || at->in[1] % k || at->in[2] % k || at->in[0] / h != at->in[1] / k ||
-        at->in[1] < k || at->in[2] != at->in[1])
+    TRY(check_params(s, err));
+    if (s->p[SHARED] != 0) {
+        const struct linked *from = keeper(at->program, s);
+
+        if (!from || from->p[KV] != s->p[KV])
+            return pi_step_fail(s, err, "no layer %s back keeps %lld heads",
+                                pi_number(s->p[SHARED], a), (long long)k);
+        keys = width_of(at->program, from, 1);
+        values = width_of(at->program, from, 2);
+        s->n_in = 1;
+    }
+    if (at->in[0] % h || keys % k || values % k || at->in[0] / h != keys / k || keys < k ||
+        values < k)
         return pi_step_fail(s, err, "q, k, v of %lld, %lld, %lld do not fit %lld and %lld heads",
-                            (long long)at->in[0], (long long)at->in[1], (long long)at->in[2],
+                            (long long)at->in[0], (long long)keys, (long long)values,
                             (long long)h, (long long)k);
-    if (!(s->p[CAP] >= 0))
-        return pi_step_fail(s, err, "the cap must not be negative");
-    at->width = at->in[2] / k * h;
-    return PITH_OK;
+    if (s->w.data && s->w.cols != h)
+        return pi_step_fail(s, err, "%s has %lld values, there are %lld heads", s->w.name,
+                            (long long)s->w.cols, (long long)h);
+    at->width = values / k * h;
+    return s->p[ALIBI] > 0 ? make_slopes(at, h, s->p[ALIBI], err) : PITH_OK;
 }
 
-static size_t element(const struct program *program)
+static int64_t blocks_of(const struct plan *plan)
 {
-    return program->exact ? sizeof(float) : sizeof(uint16_t);
+    return (plan->capacity + PI_KV_KEYS - 1) / PI_KV_KEYS;
 }
+
+/* Groups of rows of one token. */
+static int64_t groups_of(int64_t g) { return (g + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; }
+
+/* Floats of the sums of a group. */
+static int64_t sums_floats(int64_t w) { return PI_ATTEND_ROWS * (w + 2); }
 
 static bool attend_need(const struct program *program, const struct linked *s,
                         const struct plan *plan, struct needs *needs)
 {
-    struct heads n = heads_of(program, s);
+    const struct linked *from = keeper(program, s);
+    int64_t h = (int64_t)s->p[HEADS], k = (int64_t)s->p[KV], c, cv, w;
+    size_t blocks = (size_t)blocks_of(plan);
 
-    needs->thread = (size_t)(n.h / n.k) * (size_t)plan->capacity * sizeof(float);
-    return pi_mul_size((size_t)(n.k * (n.c + n.cv)) * element(program), (size_t)plan->capacity,
-                       &needs->state);
+    if (!from)
+        return false;
+    c = width_of(program, from, 1) / k;
+    cv = width_of(program, from, 2) / k;
+    w = pi_kv_width(cv);
+    needs->thread = (size_t)((UNIT_GROUPS + 1) * sums_floats(w)) * sizeof(float);
+    if (plan->threads > 1 &&
+        !pi_mul_size((size_t)(k * groups_of(h / k) * sums_floats(w)) * sizeof(float), blocks,
+                     &needs->shared))
+        return false;
+    return from != s || pi_mul_size((size_t)(k * pi_kv_bytes(program->kv, c, cv)), blocks,
+                                    &needs->state);
 }
 
-/* Appends the n new rows of keys (or values) to the cache [kv][capacity][c]. */
-static void append(const struct run *run, int value, int64_t k, int64_t c, uint8_t *cache,
-                   int part, int parts)
+static struct attention attention_of(const struct run *run, const struct linked *s)
 {
-    const float *x = pi_run_value(run, value); /* [n][k][c] */
-    int64_t stride = pi_row_stride(k * c), first, last;
-    size_t row = (size_t)c * element(run->program);
+    const struct program *program = run->program;
+    const struct linked *from = keeper(program, s);
+    int64_t h = (int64_t)s->p[HEADS], k = (int64_t)s->p[KV];
+    int64_t c = width_of(program, from, 1) / k, cv = width_of(program, from, 2) / k;
 
-    pi_split(run->n * k, 1, part, parts, &first, &last);
-    for (int64_t i = first; i < last; i++) {
-        int64_t head = i / run->n, t = i % run->n;
-        const float *from = x + t * stride + head * c;
-        void *to = cache + (size_t)(head * run->plan->capacity + run->position + t) * row;
+    return (struct attention){
+        .run = run, .s = s, .h = h, .k = k, .g = h / k, .c = c, .cv = cv, .w = pi_kv_width(cv),
+        .blocks = blocks_of(run->plan), .block_bytes = pi_kv_bytes(program->kv, c, cv),
+        .kept = run->state + run->plan->state_at[from - program->steps],
+        .window = (int64_t)s->p[WINDOW], .chunk = (int64_t)s->p[CHUNK],
+        .n = run->position + run->n,
+        .scale = (float)(s->p[SCALE] > 0 ? s->p[SCALE] : 1 / sqrt((double)c)),
+    };
+}
 
-        if (run->program->exact)
-            memcpy(to, from, row);
-        else
-            run->kernels->to_f16(to, from, c);
+static uint8_t *block_of(const struct attention *a, int64_t kv, int64_t block)
+{
+    return a->kept + (kv * a->blocks + block) * a->block_bytes;
+}
+
+/* Appends the new keys and values; a block of a head is one worker's. */
+static void keep(const struct attention *a, int part, int parts)
+{
+    const struct run *run = a->run;
+    const float *k = pi_run_value(run, a->s->in[1]); /* [n][kv][c] */
+    const float *v = pi_run_value(run, a->s->in[2]); /* [n][kv][cv] */
+    int64_t k_stride = pi_row_stride(a->k * a->c), v_stride = pi_row_stride(a->k * a->cv);
+    int64_t block = run->position / PI_KV_KEYS, last, end;
+    int64_t blocks = (a->n - 1) / PI_KV_KEYS + 1 - block;
+
+    pi_split(a->k * blocks, 1, part, parts, &last, &end);
+    for (int64_t i = last; i < end; i++) {
+        int64_t kv = i / blocks, at = block + i % blocks;
+        int64_t from = pi_max(run->position, at * PI_KV_KEYS);
+        int64_t to = pi_min(a->n, (at + 1) * PI_KV_KEYS), t = from - run->position;
+
+        run->kernels->kv_keep[run->program->kv](
+            block_of(a, kv, at), from - at * PI_KV_KEYS, to - from, k + t * k_stride + kv * a->c,
+            k_stride, v + t * v_stride + kv * a->cv, v_stride, a->c, a->cv);
+    }
+}
+
+/* The positions [*first, *last) that position p sees. */
+static void sight(const struct attention *a, int64_t p, int64_t *first, int64_t *last)
+{
+    bool both = a->s->p[BIDIRECTIONAL] != 0;
+
+    *first = a->window ? pi_max(0, p - a->window + 1) : 0;
+    *last = !both ? p + 1 : a->window ? pi_min(a->n, p + a->window) : a->n;
+    if (a->chunk) {
+        *first = pi_max(*first, p / a->chunk * a->chunk);
+        *last = pi_min(*last, (p / a->chunk + 1) * a->chunk);
+    }
+}
+
+/* Describes rows [row, end) of a key/value head to the kernel; a row is (token, head of the
+ * group). False if none sees the block. */
+static bool describe(const struct attention *a, struct attend_rows *x, int64_t kv, int64_t row,
+                     int64_t end, int64_t block)
+{
+    const float *q = pi_run_value(a->run, a->s->in[0]); /* [n][h][c] */
+    bool any = false;
+
+    x->n = end - row;
+    for (int64_t r = 0; r < x->n; r++) {
+        int64_t t = (row + r) / a->g, head = kv * a->g + (row + r) % a->g;
+        int64_t p = a->run->position + t, base = block * PI_KV_KEYS, first, last;
+
+        sight(a, p, &first, &last);
+        x->q[r] = q + t * pi_row_stride(a->h * a->c) + head * a->c;
+        x->first[r] = pi_min(pi_max(first - base, 0), PI_KV_KEYS);
+        x->last[r] = pi_max(pi_min(last - base, PI_KV_KEYS), x->first[r]);
+        x->slope[r] = a->s->p[ALIBI] > 0 ? (float)a->s->table[head] : 0;
+        x->origin[r] = (float)(p - base);
+        any |= x->first[r] < x->last[r];
+    }
+    return any;
+}
+
+/* What rows begin with: nothing, or the sinks. */
+static void begin_sums(const struct attention *a, struct attend_sums *y, float *o, int64_t kv,
+                       int64_t row, int64_t end)
+{
+    const float *sinks = (const float *)(const void *)a->s->w.data; /* [h] */
+
+    y->o = o;
+    for (int64_t r = 0; r < end - row; r++) {
+        y->max[r] = sinks ? sinks[kv * a->g + (row + r) % a->g] : -INFINITY;
+        y->sum[r] = sinks ? 1 : 0;
+    }
+    memset(o, 0, (size_t)(PI_ATTEND_ROWS * a->w) * sizeof *o);
+}
+
+static void end_sums(const struct attention *a, const struct attend_sums *from, int64_t kv,
+                     int64_t row, int64_t end)
+{
+    float *y = pi_run_value(a->run, a->s->out); /* [n][h][cv] */
+
+    for (int64_t r = 0; r < end - row; r++) {
+        int64_t t = (row + r) / a->g, head = kv * a->g + (row + r) % a->g;
+        float *to = y + t * pi_row_stride(a->h * a->cv) + head * a->cv, by = 1 / from->sum[r];
+
+        for (int64_t i = 0; i < a->cv; i++)
+            to[i] = from->o[r * a->w + i] * by;
+    }
+}
+
+static void attend_block(const struct attention *a, struct attend_sums *y,
+                         const struct attend_rows *x, int64_t kv, int64_t block)
+{
+    const struct run *run = a->run;
+
+    run->kernels->attend[run->program->kv](y, x, block_of(a, kv, block), a->c, a->cv, a->scale,
+                                           (float)a->s->p[CAP]);
+}
+
+/* Blocks [*first, *last) that any of the tokens [t, end) sees. */
+static void blocks_seen(const struct attention *a, int64_t t, int64_t end, int64_t *first,
+                        int64_t *last)
+{
+    int64_t none;
+
+    sight(a, a->run->position + t, first, &none);
+    sight(a, a->run->position + end - 1, &none, last);
+    *first /= PI_KV_KEYS;
+    *last = (*last + PI_KV_KEYS - 1) / PI_KV_KEYS;
+}
+
+/* Rows [row, end), at most UNIT_ROWS, of a key/value head: a block is read for all of them. */
+static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int64_t end,
+                        float *scratch)
+{
+    struct attend_sums all[UNIT_GROUPS], one = { .o = scratch };
+    struct attend_rows x;
+    int64_t block, last;
+
+    for (int64_t r = row; r < end; r += PI_ATTEND_ROWS) {
+        int64_t i = (r - row) / PI_ATTEND_ROWS;
+
+        begin_sums(a, &all[i], scratch + (i + 1) * PI_ATTEND_ROWS * a->w, kv, r,
+                   pi_min(end, r + PI_ATTEND_ROWS));
+    }
+    blocks_seen(a, row / a->g, (end - 1) / a->g + 1, &block, &last);
+    for (; block < last; block++)
+        for (int64_t r = row; r < end; r += PI_ATTEND_ROWS)
+            if (describe(a, &x, kv, r, pi_min(end, r + PI_ATTEND_ROWS), block)) {
+                attend_block(a, &one, &x, kv, block);
+                a->run->kernels->attend_fold(&all[(r - row) / PI_ATTEND_ROWS], &one, x.n, a->cv);
+            }
+    for (int64_t r = row; r < end; r += PI_ATTEND_ROWS)
+        end_sums(a, &all[(r - row) / PI_ATTEND_ROWS], kv, r, pi_min(end, r + PI_ATTEND_ROWS));
+}
+
+/* One token whose heads do not divide evenly among the workers: each takes some blocks of some
+ * groups, then the sums are folded as if one had done it all. */
+static void attend_split(const struct attention *a, int part, int parts)
+{
+    const struct run *run = a->run;
+    int64_t groups = groups_of(a->g), from, to, i, end, floats = sums_floats(a->w);
+    float *shared = (float *)(void *)run->shared;
+    struct attend_sums all, one;
+    struct attend_rows x;
+
+    blocks_seen(a, 0, 1, &from, &to);
+    pi_split(a->k * groups * (to - from), 1, part, parts, &i, &end);
+    for (; i < end; i++) {
+        int64_t group = i / (to - from), row = group % groups * PI_ATTEND_ROWS;
+
+        one.o = shared + i * floats + 2 * PI_ATTEND_ROWS;
+        describe(a, &x, group / groups, row, pi_min(a->g, row + PI_ATTEND_ROWS),
+                 from + i % (to - from));
+        attend_block(a, &one, &x, group / groups, from + i % (to - from));
+        memcpy(shared + i * floats, one.max, sizeof one.max);
+        memcpy(shared + i * floats + PI_ATTEND_ROWS, one.sum, sizeof one.sum);
+    }
+    pi_run_barrier(run, part, parts);
+    for (int64_t group = part; group < a->k * groups; group += parts) {
+        int64_t row = group % groups * PI_ATTEND_ROWS, last = pi_min(a->g, row + PI_ATTEND_ROWS);
+
+        begin_sums(a, &all, pi_run_scratch(run, part), group / groups, row, last);
+        for (i = group * (to - from); i < (group + 1) * (to - from); i++) {
+            memcpy(one.max, shared + i * floats, sizeof one.max);
+            memcpy(one.sum, shared + i * floats + PI_ATTEND_ROWS, sizeof one.sum);
+            one.o = shared + i * floats + 2 * PI_ATTEND_ROWS;
+            run->kernels->attend_fold(&all, &one, last - row, a->cv);
+        }
+        end_sums(a, &all, group / groups, row, last);
     }
 }
 
 static void attend_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
-    struct heads n = heads_of(run->program, s);
-    size_t at = run->plan->state_at[s - run->program->steps], size = element(run->program);
-    uint8_t *keys = run->state + at;
-    uint8_t *values = keys + (size_t)(n.k * run->plan->capacity * n.c) * size;
-    attend_fn *attend = run->program->exact ? run->kernels->attend_f32 : run->kernels->attend_f16;
-    float scale = (float)(s->p[SCALE] > 0 ? s->p[SCALE] : 1 / sqrt((double)n.c));
-    const float *q = pi_run_value(run, s->in[0]); /* [n][h][c] */
-    float *y = pi_run_value(run, s->out);         /* [n][h][cv] */
-    int64_t group = n.h / n.k, first, last;
+    struct attention a = attention_of(run, s);
+    int64_t rows = run->n * a.g, units = (rows + UNIT_ROWS - 1) / UNIT_ROWS;
 
-    append(run, s->in[1], n.k, n.c, keys, part, parts);
-    append(run, s->in[2], n.k, n.cv, values, part, parts);
-    pi_run_barrier(run, part, parts);
-    /* Units are (head, token); a worker's run of heads that share keys goes in one call. */
-    pi_split(n.h * run->n, 1, part, parts, &first, &last);
-    for (int64_t t = 0; t < run->n; t++) {
-        int64_t head = (first - t + run->n - 1) / run->n, end = (last - t + run->n - 1) / run->n;
+    if (s->p[SHARED] == 0) {
+        keep(&a, part, parts);
+        pi_run_barrier(run, part, parts);
+    }
+    if (run->n == 1 && parts > 1 && a.n > SPLIT_KEYS && units * a.k % parts != 0) {
+        attend_split(&a, part, parts);
+        return;
+    }
+    for (int64_t i = part; i < units * a.k; i += parts) {
+        int64_t row = i / a.k * UNIT_ROWS;
 
-        while (head < end) {
-            int64_t kv = head / group, some = pi_min(end, (kv + 1) * group) - head;
-            size_t from = (size_t)(kv * run->plan->capacity) * size;
-
-            attend(y + t * pi_row_stride(n.h * n.cv) + head * n.cv,
-                   q + t * pi_row_stride(n.h * n.c) + head * n.c, keys + from * (size_t)n.c,
-                   values + from * (size_t)n.cv, n.c, n.cv, some, n.c, run->position + t + 1,
-                   scale, (float)s->p[CAP], pi_run_scratch(run, part));
-            head += some;
-        }
+        attend_unit(&a, i % a.k, row, pi_min(rows, row + UNIT_ROWS), pi_run_scratch(run, part));
     }
 }
 

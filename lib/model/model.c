@@ -63,6 +63,7 @@ static int build_program(pith_model *m, pith_error *err)
     linkage.n_bounds = m->n_bounds;
     linkage.kernels = &m->kernels;
     linkage.exact = m->exact;
+    linkage.kv = m->exact ? KV_F32 : KV_F16;
     linkage.by_count = m->by_count;
     TRY(pi_link(&m->program, &m->arena, &linkage, err));
     m->vocabulary = m->program.values[m->program.result].width;

@@ -39,7 +39,7 @@ static int link_steps(struct program *p, struct arena *arena, pith_error *err)
                               { &table, -1, matrix_of(8, 8) } };
     struct kernels kernels;
     struct linkage from = { &arch, "decode", "y", &numbers, bounds, 3, &kernels, true,
-                            false };
+                            false, KV_F32 };
 
     memset(err, 0, sizeof *err);
     pi_kernels_pick(&kernels, 0);

@@ -34,7 +34,8 @@ static int64_t run_step(struct step step, int threads, float y[ROWS][MOST], pith
                               bound_of(4, weight, 1, 1) };
     static const int32_t ids[ROWS] = { 0, 1, 2, 3, 4 };
     struct kernels kernels;
-    struct linkage from = { &arch, "decode", "y", &numbers, bounds, 5, &kernels, true, false };
+    struct linkage from = { &arch, "decode", "y", &numbers, bounds, 5, &kernels, true, false,
+                            KV_F32 };
     struct program program;
     struct arena arena;
     struct plan plan;

@@ -1,128 +1,295 @@
-/* attend.c - attention of one position against double arithmetic; the heads of a group must not
- * know of each other.
+/* attend.c - blocks of keys and values: how they are kept, rows of queries against one in double
+ * arithmetic, and the folding of blocks; rows must not know of each other.
  */
 #include "harness.h"
 
+static const char *const type_names[KV_COUNT] = { "f32", "f16", "bf16", "q8" };
+
 struct attention {
-    int64_t g, c, keys, k_stride, v_stride;
-    float scale, cap, *q, *y, *scratch;
-    void *k, *v;
-    bool half;
+    enum kv_type type;
+    int64_t n, c, cv, w, keys; /* positions kept: 0 .. keys - 1 */
+    float scale, cap, *k, *v;
+    uint8_t *block;
+    struct attend_rows x;
+    struct attend_sums y;
 };
 
-static double element(const struct attention *a, const void *row, int64_t i)
+/* Element i of the key (or value) at position t, from the definition of the block. */
+static double element(const struct attention *a, bool value, int64_t t, int64_t i)
 {
-    return (double)(a->half ? pi_f32_from_f16(((const uint16_t *)row)[i])
-                            : ((const float *)row)[i]);
-}
+    const uint8_t *base = a->block + (value ? pi_kv_values(a->type, a->c) : 0);
+    int64_t c = a->c, at = value ? t * a->w + i : (t / 16 * c + i) * 16 + t % 16;
+    float scale;
 
-static const void *at(const struct attention *a, const void *base, int64_t elements)
-{
-    return (const uint8_t *)base + elements * (a->half ? 2 : 4);
-}
-
-/* Keys or values; rows past the last element are out of bounds. */
-static void *draw_rows(const struct attention *a, int64_t stride, float size)
-{
-    int64_t n = stride * (a->keys - 1) + a->c;
-    void *rows = buffer((size_t)n * (a->half ? 2 : 4), (enum place)(a->keys % 2));
-
-    for (int64_t i = 0; i < n; i++) {
-        float value = i % stride < a->c ? random_float(size) : NAN;
-        if (a->half)
-            ((uint16_t *)rows)[i] = pi_f16_from_f32(value);
-        else
-            ((float *)rows)[i] = value;
+    if (a->type == KV_BF16)
+        at = value ? (t / 2 * a->w + i) * 2 + t % 2
+                   : ((t / 16 * ((c + 1) / 2) + i / 2) * 16 + t % 16) * 2 + i % 2;
+    switch (a->type) {
+    case KV_F32: return (double)((const float *)(const void *)base)[at];
+    case KV_F16: return (double)pi_f32_from_f16(pi_le16(base + 2 * at));
+    case KV_BF16: return (double)pi_f32_from_bf16(pi_le16(base + 2 * at));
+    default:
+        memcpy(&scale, a->block + pi_kv_scales(a->type, c, a->cv) + (value ? 512 : 0) + 4 * t, 4);
+        return (double)scale * ((const int8_t *)base)[at];
     }
-    protect(rows);
-    return rows;
 }
 
-static void check_head(const struct attention *a, int64_t j)
+/* How far a kept value may be from what was given. */
+static double rounding(const struct attention *a, const float *row, int64_t n, int64_t i)
 {
-    double *s = malloc((size_t)a->keys * 8), max = -INFINITY, sum = 0, largest = 0, peak = 0;
+    double largest = 0;
 
-    for (int64_t t = 0; t < a->keys; t++) {
-        s[t] = 0;
-        for (int64_t i = 0; i < a->c; i++)
-            s[t] += (double)a->q[j * a->c + i] * element(a, at(a, a->k, t * a->k_stride), i);
-        s[t] *= (double)a->scale;
-        if (a->cap > 0)
-            s[t] = (double)a->cap * tanh(s[t] / (double)a->cap);
-        max = fmax(max, s[t]);
-        largest = fmax(largest, fabs(s[t]));
+    for (int64_t j = 0; j < n; j++)
+        largest = fmax(largest, fabs((double)row[j]));
+    switch (a->type) {
+    case KV_F32: return 0;
+    case KV_F16: return fabs((double)row[i]) * 0x1p-11 + 0x1p-25;
+    case KV_BF16: return fabs((double)row[i]) * 0x1p-8;
+    default: return largest / 127 * (0.5 + 256 * EPS);
     }
+}
+
+static void check_kept(const struct attention *a)
+{
     for (int64_t t = 0; t < a->keys; t++)
-        sum += s[t] = exp(s[t] - max);
-    for (int64_t t = 0; t < a->keys; t++)
-        for (int64_t i = 0; i < a->c; i++)
-            peak = fmax(peak, fabs(element(a, at(a, a->v, t * a->v_stride), i)));
+        for (int64_t i = 0; i < a->c + a->cv; i++) {
+            bool value = i >= a->c;
+            const float *row = value ? a->v + t * a->cv : a->k + t * a->c;
+            int64_t n = value ? a->cv : a->c, at = value ? i - a->c : i;
+            double kept = element(a, value, t, at);
+            if (!near_double(kept, (double)row[at], rounding(a, row, n, at))) {
+                fail("c %" PRId64 " cv %" PRId64 ": position %" PRId64 " keeps %.9g for %.9g",
+                     a->c, a->cv, t, kept, (double)row[at]);
+                return;
+            }
+        }
+}
+
+/* Everything drawn but the ranges; what is not kept is NaN. */
+static struct attention draw(const struct kernels *k, enum kv_type type, int64_t n, int64_t c,
+                             int64_t cv, int64_t keys)
+{
+    struct attention a = { .type = type, .n = n, .c = c, .cv = cv, .w = pi_kv_width(cv),
+                           .keys = keys, .scale = 1 / sqrtf((float)c) };
+    size_t bytes = (size_t)pi_kv_bytes(type, c, cv);
+
+    a.k = buffer((size_t)(keys * c) * 4, PLACE_END);
+    a.v = buffer((size_t)(keys * cv) * 4, PLACE_END);
+    for (int64_t i = 0; i < keys * c; i++)
+        a.k[i] = random_float(4);
+    for (int64_t i = 0; i < keys * cv; i++)
+        a.v[i] = random_float(1);
+    protect(a.k);
+    protect(a.v);
+    a.block = buffer(bytes, PLACE_END);
+    memset(a.block, 0xFF, bytes);
+    for (int64_t t = 0, some; t < keys; t += some) {
+        some = pi_min(keys - t, 1 + random_below(20));
+        GUARDED(k->kv_keep[type](a.block, t, some, a.k + t * c, c, a.v + t * cv, cv, c, cv));
+    }
+    protect(a.block);
+    a.x.n = n;
+    a.y.o = buffer((size_t)(PI_ATTEND_ROWS * a.w) * 4, PLACE_END);
+    for (int64_t r = 0; r < n; r++) {
+        float *q = buffer((size_t)c * 4, PLACE_END);
+        draw_floats(q, c, DRAW_PLAIN);
+        a.x.q[r] = q;
+        protect(q);
+    }
+    return a;
+}
+
+static double score(const struct attention *a, int64_t r, int64_t t, double *size)
+{
+    double s = 0;
+
+    *size = 0;
     for (int64_t i = 0; i < a->c; i++) {
-        double y = 0, bound = (double)(a->c + a->keys + 64) * 4 * EPS * (1 + largest) * peak;
-        for (int64_t t = 0; t < a->keys; t++)
-            y += s[t] / sum * element(a, at(a, a->v, t * a->v_stride), i);
-        if (!near_double((double)a->y[j * a->c + i], y, bound)) {
-            fail("g %" PRId64 " c %" PRId64 " keys %" PRId64 ": [%" PRId64 "][%" PRId64
-                 "] is %.9g, expected %.9g within %.3g", a->g, a->c, a->keys, j, i,
-                 (double)a->y[j * a->c + i], y, bound);
-            break;
+        s += (double)a->x.q[r][i] * element(a, false, t, i);
+        *size += fabs((double)a->x.q[r][i] * element(a, false, t, i));
+    }
+    s *= (double)a->scale;
+    *size *= (double)a->scale;
+    if (a->cap > 0)
+        s = (double)a->cap * tanh(s / (double)a->cap);
+    return s - (double)a->x.slope[r] * fabs((double)t - (double)a->x.origin[r]);
+}
+
+static void check_row(const struct attention *a, int64_t r)
+{
+    double s[PI_KV_KEYS], max = -INFINITY, sum = 0, largest = 0, peak = 0, size, eps;
+
+    for (int64_t t = a->x.first[r]; t < a->x.last[r]; t++) {
+        s[t] = score(a, r, t, &size);
+        max = fmax(max, s[t]);
+        largest = fmax(largest, fmax(size, fabs(s[t])));
+        for (int64_t i = 0; i < a->cv; i++)
+            peak = fmax(peak, fabs(element(a, true, t, i)));
+    }
+    for (int64_t t = a->x.first[r]; t < a->x.last[r]; t++)
+        sum += s[t] = exp(s[t] - max);
+    eps = a->type == KV_BF16 ? 0x1p-8 : (double)(a->c + 128) * 4 * EPS;
+    if (a->x.first[r] == a->x.last[r] ? a->y.max[r] != -INFINITY || a->y.sum[r] != 0
+                                      : !near_double((double)a->y.max[r], max, eps * largest))
+        fail("row %" PRId64 ": max %.9g, expected %.9g", r, (double)a->y.max[r], max);
+    for (int64_t i = 0; i < a->cv; i++) {
+        double y = 0, found = (double)(a->y.o[r * a->w + i] / a->y.sum[r]);
+        for (int64_t t = a->x.first[r]; t < a->x.last[r]; t++)
+            y += s[t] / sum * element(a, true, t, i);
+        if (a->x.first[r] == a->x.last[r] ? a->y.o[r * a->w + i] != 0
+                                          : !near_double(found, y, eps * (1 + largest) * peak)) {
+            fail("c %" PRId64 " cv %" PRId64 " [%" PRId64 ",%" PRId64 "): [%" PRId64 "][%" PRId64
+                 "] is %.9g, expected %.9g", a->c, a->cv, a->x.first[r], a->x.last[r], r, i,
+                 found, y);
+            return;
         }
     }
-    free(s);
 }
 
-static void call(attend_fn *attend, const struct attention *a, int64_t first, int64_t heads,
-                 float *y)
+static void call(const struct kernels *k, struct attention *a)
 {
-    GUARDED(attend(y, a->q + first * a->c, a->k, a->v, a->k_stride, a->v_stride, heads, a->c,
-                   a->keys, a->scale, a->cap, a->scratch));
+    GUARDED(k->attend[a->type](&a->y, &a->x, a->block, a->c, a->cv, a->scale, a->cap));
 }
 
-static void one(attend_fn *attend, bool half, int64_t g, int64_t c, int64_t keys, float cap)
+/* Each row alone must give what it gave beside the others. */
+static void check_alone(const struct kernels *k, const struct attention *all)
 {
-    struct attention a = { .g = g, .c = c, .keys = keys, .cap = cap, .half = half };
-    float *alone;
+    struct attention a = *all;
 
-    a.scale = 1 / sqrtf((float)c);
-    a.k_stride = c + random_below(3) * 8;
-    a.v_stride = c + random_below(3) * 8;
-    a.q = buffer((size_t)(g * c) * 4, PLACE_END);
-    draw_floats(a.q, g * c, DRAW_PLAIN);
-    protect(a.q);
-    a.k = draw_rows(&a, a.k_stride, cap > 0 ? 40 : 4);
-    a.v = draw_rows(&a, a.v_stride, 1);
-    a.y = buffer((size_t)(g * c) * 4, PLACE_END);
-    a.scratch = buffer(PI_PAD64((size_t)(g * keys) * 4), PLACE_START);
-    alone = buffer((size_t)c * 4, PLACE_END);
-    call(attend, &a, 0, g, a.y);
-    for (int64_t j = 0; j < g; j++) {
-        check_head(&a, j);
-        call(attend, &a, j, 1, alone);
-        for (int64_t i = 0; i < c; i++)
-            if (!same_bits(alone[i], a.y[j * c + i])) {
-                fail("g %" PRId64 " c %" PRId64 " keys %" PRId64 ": head %" PRId64
-                     " depends on the others", g, c, keys, j);
-                break;
-            }
+    a.y.o = buffer((size_t)(PI_ATTEND_ROWS * a.w) * 4, PLACE_END);
+    a.x.n = 1;
+    for (int64_t r = 0; r < all->n; r++) {
+        a.x.q[0] = all->x.q[r];
+        a.x.first[0] = all->x.first[r];
+        a.x.last[0] = all->x.last[r];
+        a.x.slope[0] = all->x.slope[r];
+        a.x.origin[0] = all->x.origin[r];
+        call(k, &a);
+        if (!same_bits(a.y.max[0], all->y.max[r]) || !same_bits(a.y.sum[0], all->y.sum[r]) ||
+            memcmp(a.y.o, all->y.o + r * a.w, (size_t)a.cv * 4) != 0)
+            fail("c %" PRId64 ": row %" PRId64 " of %" PRId64 " depends on the others", a.c, r,
+                 all->n);
+    }
+}
+
+/* Ranges as of neighbouring positions, of heads of one, or at random, empty ones included. */
+static void draw_ranges(struct attention *a, int kind)
+{
+    for (int64_t r = 0; r < a->n; r++) {
+        a->x.last[r] = kind == 0 ? a->keys : kind == 1 ? pi_max(0, a->keys - a->n + r + 1)
+                                           : random_below((int)a->keys + 1);
+        a->x.first[r] = kind == 0 ? 0 : random_below((int)a->x.last[r] + 1);
+        if (kind == 1)
+            a->x.first[r] = pi_max(0, a->x.last[r] - a->keys / 2 - 1);
+        a->x.slope[r] = kind == 2 ? 0.25f / (float)(r + 1) : 0;
+        a->x.origin[r] = (float)a->x.last[r] + 3;
+    }
+}
+
+static void one(const struct kernels *k, enum kv_type type, int64_t n, int64_t c, int64_t cv,
+                int64_t keys, float cap)
+{
+    struct attention a = draw(k, type, n, c, cv, keys);
+
+    a.cap = cap;
+    check_kept(&a);
+    for (int kind = 0; kind < 3; kind++) {
+        draw_ranges(&a, kind);
+        call(k, &a);
+        for (int64_t r = 0; r < n; r++)
+            check_row(&a, r);
+        check_alone(k, &a);
     }
     release();
 }
 
+/* The same bytes as below, for ordinary values and for those that overflow or are no numbers. */
+static void keeping(const struct trial *trial, enum kv_type type, int64_t c, int64_t cv)
+{
+    size_t bytes = (size_t)pi_kv_bytes(type, c, cv);
+    uint8_t *a = buffer(bytes, PLACE_END), *b = buffer(bytes, PLACE_END);
+    float *k = buffer((size_t)(PI_KV_KEYS * c) * 4, PLACE_END);
+    float *v = buffer((size_t)(PI_KV_KEYS * (cv + 3)) * 4, PLACE_END);
+    int64_t first = random_below(PI_KV_KEYS), n = 1 + random_below(PI_KV_KEYS - (int)first);
+
+    draw_floats(k, PI_KV_KEYS * c, (enum draw)random_below(DRAW_COUNT));
+    draw_floats(v, PI_KV_KEYS * (cv + 3), (enum draw)random_below(DRAW_COUNT));
+    GUARDED(trial->now->kv_keep[type](a, first, n, k, c, v, cv + 3, c, cv));
+    GUARDED(trial->below->kv_keep[type](b, first, n, k, c, v, cv + 3, c, cv));
+    if (memcmp(a, b, bytes) != 0)
+        fail("c %" PRId64 " cv %" PRId64 ": %" PRId64 " rows from %" PRId64
+             " are kept differently", c, cv, n, first);
+    release();
+}
+
+static void fold(attend_fold_fn *attend_fold, int64_t n, int64_t cv)
+{
+    int64_t w = pi_kv_width(cv);
+    struct attend_sums a = { .o = buffer((size_t)(PI_ATTEND_ROWS * w) * 4, PLACE_END) }, was;
+    struct attend_sums b = { .o = buffer((size_t)(PI_ATTEND_ROWS * w) * 4, PLACE_END) };
+
+    draw_floats(a.o, n * w, DRAW_PLAIN);
+    draw_floats(b.o, n * w, DRAW_PLAIN);
+    for (int64_t r = 0; r < n; r++) {
+        a.max[r] = random_below(4) ? random_float(20) : -INFINITY;
+        b.max[r] = random_below(4) ? random_float(20) : random_below(2) ? a.max[r] : -INFINITY;
+        a.sum[r] = fabsf(random_float(9));
+        b.sum[r] = fabsf(random_float(9));
+    }
+    protect(b.o);
+    was = a;
+    was.o = memcpy(malloc((size_t)(n * w) * 4), a.o, (size_t)(n * w) * 4);
+    GUARDED(attend_fold(&a, &b, n, cv));
+    for (int64_t r = 0; r < n; r++) {
+        double max = fmax((double)was.max[r], (double)b.max[r]);
+        double p = b.max[r] == -INFINITY ? 1 : exp((double)was.max[r] - max);
+        double q = b.max[r] == -INFINITY ? 0 : exp((double)b.max[r] - max);
+        double sum = p * (double)was.sum[r] + q * (double)b.sum[r];
+        if ((double)a.max[r] != max || !near_double((double)a.sum[r], sum, 16 * EPS * sum))
+            fail("row %" PRId64 ": max %g sum %g, expected %g %g", r, (double)a.max[r],
+                 (double)a.sum[r], max, sum);
+        for (int64_t i = r * w; i < r * w + cv; i++)
+            if (!near_double((double)a.o[i], p * (double)was.o[i] + q * (double)b.o[i],
+                             16 * EPS * (p * fabs((double)was.o[i]) + q * fabs((double)b.o[i])))) {
+                fail("row %" PRId64 ": %.9g is wrong", r, (double)a.o[i]);
+                break;
+            }
+    }
+    free(was.o);
+    release();
+}
+
+static void test_type(const struct kernels *k, enum kv_type type)
+{
+    static const int64_t widths[] = { 1, 8, 15, 24, 32, 40, 64, 72, 80, 96, 128, 192, 256 };
+
+    for (size_t i = 0; i < PI_COUNT(widths); i++)
+        for (int64_t keys = 1; keys <= PI_KV_KEYS; keys += 1 + random_below(25))
+            one(k, type, 1 + random_below(PI_ATTEND_ROWS), widths[i],
+                widths[(i + (size_t)(keys % 2)) % PI_COUNT(widths)], keys, keys % 3 ? 0 : 30);
+    one(k, type, 8, 576, 512, PI_KV_KEYS, 0);
+}
+
 void test_attend(const struct trial *trial)
 {
-    static const int64_t widths[] = { 1, 8, 24, 32, 40, 64, 72, 80, 96, 128, 256 };
+    for (int type = 0; type < KV_COUNT; type++) {
+        char name[32];
 
-    for (int half = 0; half < 2; half++) {
-        attend_fn *attend = half ? trial->now->attend_f16 : trial->now->attend_f32;
-        if (!begin(trial->now->tier, half ? "attend_f16" : "attend_f32",
-                   half ? FRESH(trial, attend_f16) : FRESH(trial, attend_f32)))
-            continue;
-        for (size_t i = 0; i < PI_COUNT(widths); i++)
-            for (int64_t keys = 1; keys < 40; keys++)
-                one(attend, half, 1 + (keys + (int64_t)i) % 6, widths[i], keys,
-                    keys % 4 ? 0 : 30);
-        one(attend, half, 8, 64, 1000, 0);
-        one(attend, half, 3, 128, 517, 50);
+        snprintf(name, sizeof name, "kv_keep_%s", type_names[type]);
+        if (begin(trial->now->tier, name, FRESH(trial, kv_keep[type]))) {
+            for (int64_t c = 1; c < 100; c += 1 + random_below(9))
+                keeping(trial, (enum kv_type)type, c, 1 + random_below(80));
+            end();
+        }
+        snprintf(name, sizeof name, "attend_%s", type_names[type]);
+        if (begin(trial->now->tier, name, FRESH(trial, attend[type]))) {
+            test_type(trial->now, (enum kv_type)type);
+            end();
+        }
+    }
+    if (begin(trial->now->tier, "attend_fold", FRESH(trial, attend_fold))) {
+        for (int64_t cv = 1; cv < 90; cv++)
+            fold(trial->now->attend_fold, 1 + cv % PI_ATTEND_ROWS, cv);
         end();
     }
 }

@@ -1,192 +1,307 @@
-/* attend.c - one query position against the keys and values of one head.
+/* attend.c - rows of queries against a block of keys and values.
  *
- * Scores: sixteen keys at a time, sixteen sums folded into one vector of scores. Values: four
- * query heads by 64 elements in registers, over 128 keys at a time, so that keys and values are
- * read from memory once for all heads that share them.
+ * Scores: lanes are keys, 8 rows by two panels of keys in registers, so that a key is converted
+ * once for 8 rows and no sums are folded. Values: 8 rows by 32 columns, weights broadcast.
  */
+#include <math.h>
+
 #include "vmath.h"
 
-enum { VALUE_KEYS_AVX512 = 128, VALUE_HEADS_AVX512 = 4, AHEAD_AVX512 = 16 /* keys */ };
-
-/* Asks for `count` elements of a row from element i on: at decode keys and values lie in memory. */
-INLINE_AVX512 void ask_attend_avx512(bool half, const uint8_t *row, int64_t i, int64_t count)
+/* Elements of K: keys of panel rows i (and i + 1, in BF16). Elements of V: columns of key t. */
+INLINE_AVX512 __m512 load_kv_avx512(enum kv_type type, const uint8_t *at)
 {
-    const char *at = (const char *)row + i * (half ? 2 : 4);
+    const __m128i *x = (const __m128i *)(const void *)at;
 
-    for (int64_t b = 0; b < count * (half ? 2 : 4); b += 64)
-        _mm_prefetch(at + b, _MM_HINT_T0);
+    if (type == KV_F32)
+        return _mm512_loadu_ps((const float *)(const void *)at);
+    if (type == KV_F16)
+        return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)x));
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(x)));
 }
 
-INLINE_AVX512 __m512 load_attend_avx512(bool half, const void *at, int64_t i, __mmask16 live)
+/* The first and the second of each pair of BF16. */
+INLINE_AVX512 __m512 first_avx512(__m512i pairs)
 {
-    if (half)
-        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(live, (const uint16_t *)at + i));
-    return _mm512_maskz_loadu_ps(live, (const float *)at + i);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
 }
 
-INLINE_AVX512 const uint8_t *row_attend_avx512(bool half, const void *base, int64_t elements)
+INLINE_AVX512 __m512 second_avx512(__m512i pairs)
 {
-    return (const uint8_t *)base + elements * (half ? 2 : 4);
+    return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xFFFF0000)));
 }
 
-/* Lane i = sum of the lanes of v[i]: the transpose, then a fixed tree. */
-INLINE_AVX512 __m512 fold_attend_avx512(__m512 v[16])
+/* sum[r][p] += q[r][i] * key of panel p, for one or (BF16) two elements. */
+INLINE_AVX512 void add_scores_avx512(enum kv_type type, int rows, __m512 sum[][2],
+                                     const float *const *q, int64_t i, const uint8_t *const k[2],
+                                     bool second)
 {
-    __m512i r[16];
-
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
-        r[i] = _mm512_castps_si512(v[i]);
-    transpose_avx512(r);
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
-        v[i] = _mm512_castsi512_ps(r[i]);
-#pragma GCC unroll 4
-    for (int step = 8; step > 0; step /= 2)
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; p++) {
+        if (type == KV_BF16) {
+            __m512i pairs = _mm512_loadu_si512(k[p] + i * 32);
+            __m512 a = first_avx512(pairs), b = second_avx512(pairs);
 #pragma GCC unroll 8
-        for (int i = 0; i < step; i++)
-            v[i] = _mm512_add_ps(v[i], v[i + step]);
-    return v[0];
-}
-
-/* s[t] = scale * dot(q, k[t]) for one query head and up to 16 keys. */
-INLINE_AVX512 void scores_attend_avx512(bool half, float *s, const float *q, const uint8_t *k,
-                                        int64_t k_bytes, int64_t c, int64_t keys, float scale,
-                                        float cap)
-{
-    __m512 sum[16], score;
-
-#pragma GCC unroll 16
-    for (int t = 0; t < 16; t++)
-        sum[t] = _mm512_setzero_ps();
-    for (int64_t i = 0; i < c; i += 16) {
-        __mmask16 live = (__mmask16)((1u << pi_min(c - i, 16)) - 1);
-        __m512 query = _mm512_maskz_loadu_ps(live, q + i);
-#pragma GCC unroll 16
-        for (int t = 0; t < 16; t++) {
-            const uint8_t *row = k + (t < keys ? t : 0) * k_bytes;
-            sum[t] = _mm512_fmadd_ps(query, load_attend_avx512(half, row, i, live), sum[t]);
+            for (int r = 0; r < rows; r++) {
+                sum[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(q[r][i]), a, sum[r][p]);
+                if (second)
+                    sum[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(q[r][i + 1]), b, sum[r][p]);
+            }
+        } else {
+            __m512 key = load_kv_avx512(type, k[p] + i * 16 * pi_kv_element(type));
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++)
+                sum[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(q[r][i]), key, sum[r][p]);
         }
     }
-    score = _mm512_mul_ps(fold_attend_avx512(sum), _mm512_set1_ps(scale));
-    if (cap > 0) {
-        __m512 limit = _mm512_set1_ps(cap);
-        score = _mm512_mul_ps(limit, tanh_avx512(_mm512_div_ps(score, limit)));
-    }
-    _mm512_mask_storeu_ps(s, (__mmask16)((1u << keys) - 1), score);
 }
 
-/* s[t] = exp(s[t] - max); returns their sum. */
-INLINE_AVX512 float exponents_attend_avx512(float *s, int64_t keys)
+/* dots[r][t..t+32) = dot(q[r], k) for `rows` rows and two panels. */
+INLINE_AVX512 void scores_avx512(enum kv_type type, int rows, float (*dots)[PI_KV_KEYS],
+                                 const float *const *q, const uint8_t *block, int64_t c,
+                                 int64_t t)
 {
-    __m512 most = _mm512_set1_ps(s[0]), sum = _mm512_setzero_ps();
+    int64_t panel = pi_kv_values(type, c) / (PI_KV_KEYS / PI_KV_PANEL), i = 0;
+    const uint8_t *k[2] = { block + t / 16 * panel, block + (t / 16 + 1) * panel };
+    __m512 sum[8][2];
 
-    for (int64_t t = 0; t < keys; t += 16) {
-        __mmask16 live = (__mmask16)((1u << pi_min(keys - t, 16)) - 1);
-        most = _mm512_mask_max_ps(most, live, most, _mm512_maskz_loadu_ps(live, s + t));
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+    if (type == KV_BF16) {
+        for (; i + 2 <= c; i += 2)
+            add_scores_avx512(type, rows, sum, q, i, k, true);
+        if (i < c)
+            add_scores_avx512(type, rows, sum, q, i, k, false);
+    } else {
+        for (; i < c; i++)
+            add_scores_avx512(type, rows, sum, q, i, k, false);
     }
-    most = _mm512_set1_ps(_mm512_reduce_max_ps(most));
-    for (int64_t t = 0; t < keys; t += 16) {
-        __mmask16 live = (__mmask16)((1u << pi_min(keys - t, 16)) - 1);
-        __m512 e = exp_avx512(_mm512_sub_ps(_mm512_maskz_loadu_ps(live, s + t), most));
-        _mm512_mask_storeu_ps(s + t, live, e);
-        sum = _mm512_mask_add_ps(sum, live, sum, e);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        _mm512_storeu_ps(dots[r] + t, sum[r][0]);
+        _mm512_storeu_ps(dots[r] + t + 16, sum[r][1]);
     }
-    return sum_lanes_avx512(sum);
 }
 
-/* y[j][i..i+64) += sum of s[j][t] * v[t][i..i+64), for `heads` query heads. */
-INLINE_AVX512 void values_attend_avx512(bool half, int heads, float *y, const float *s,
-                                        int64_t s_stride, const uint8_t *v, int64_t v_bytes,
-                                        int64_t c, int64_t i, int64_t keys)
+/* The lanes of positions t .. t + 15 that lie in [first, last). */
+INLINE_AVX512 __mmask16 seen_avx512(int64_t t, int64_t first, int64_t last)
 {
-    __m512 acc[VALUE_HEADS_AVX512][4];
-    __mmask16 live[4];
+    uint32_t from = (uint32_t)pi_min(pi_max(first - t, 0), 16);
+    uint32_t to = (uint32_t)pi_min(pi_max(last - t, 0), 16);
 
-#pragma GCC unroll 4
-    for (int p = 0; p < 4; p++) {
-        int64_t left = pi_max(0, pi_min(c - i - 16 * p, 16));
-        live[p] = (__mmask16)((1u << left) - 1);
-#pragma GCC unroll 4
-        for (int j = 0; j < heads; j++)
-            acc[j][p] = _mm512_maskz_loadu_ps(live[p], y + j * c + i + 16 * p);
+    return (__mmask16)(((1u << to) - 1) & ~((1u << from) - 1));
+}
+
+/* Row r's dots become its scores, then exp(score - max), 0 where it does not see. */
+INLINE_AVX512 void softmax_avx512(enum kv_type type, struct attend_sums *y,
+                                  const struct attend_rows *x, int64_t r, float *s,
+                                  const float *scales, float scale, float cap)
+{
+    int64_t first = x->first[r], last = x->last[r];
+    __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
+    float max;
+
+    for (int64_t t = first / 16 * 16; t < last; t += 16) {
+        __m512 v = _mm512_loadu_ps(s + t);
+        if (type == KV_Q8)
+            v = _mm512_mul_ps(v, _mm512_loadu_ps(scales + t));
+        v = _mm512_mul_ps(v, _mm512_set1_ps(scale));
+        if (cap > 0)
+            v = _mm512_mul_ps(_mm512_set1_ps(cap),
+                              tanh_avx512(_mm512_div_ps(v, _mm512_set1_ps(cap))));
+        if (x->slope[r] != 0) {
+            __m512 at = _mm512_add_ps(_mm512_set1_ps((float)t - x->origin[r]),
+                                      _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+                                                     14, 15));
+            v = _mm512_fnmadd_ps(_mm512_set1_ps(x->slope[r]), _mm512_abs_ps(at), v);
+        }
+        v = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), seen_avx512(t, first, last), v);
+        most = _mm512_max_ps(most, v);
+        _mm512_storeu_ps(s + t, v);
     }
-    for (int64_t t = 0; t < keys; t++) {
-        ask_attend_avx512(half, v + (t + AHEAD_AVX512) * v_bytes, i, 64);
-#pragma GCC unroll 4
-        for (int p = 0; p < 4; p++) {
-            __m512 value = load_attend_avx512(half, v + t * v_bytes, i + 16 * p, live[p]);
-#pragma GCC unroll 4
-            for (int j = 0; j < heads; j++)
-                acc[j][p] = _mm512_fmadd_ps(_mm512_set1_ps(s[j * s_stride + t]), value, acc[j][p]);
+    max = _mm512_reduce_max_ps(most);
+    most = _mm512_set1_ps(max == -INFINITY ? 0 : max);
+    for (int64_t t = first / 16 * 16; t < last; t += 16) {
+        __m512 v = _mm512_sub_ps(_mm512_loadu_ps(s + t), most);
+        __m512 p = _mm512_maskz_mov_ps(seen_avx512(t, first, last), exp_avx512(v));
+        sum = _mm512_add_ps(sum, p);
+        if (type == KV_Q8) /* a scale that nothing has been kept for may be NaN */
+            p = _mm512_maskz_mul_ps(seen_avx512(t, first, last), p,
+                                    _mm512_loadu_ps(scales + PI_KV_KEYS + t));
+        _mm512_storeu_ps(s + t, p);
+    }
+    y->max[r] = max;
+    y->sum[r] = sum_lanes_avx512(sum);
+}
+
+/* acc[r][p] += s[r][t] * value t, for one or (BF16) two positions and 16 * P columns. */
+INLINE_AVX512 void add_values_avx512(enum kv_type type, int P, int rows, __m512 acc[][2],
+                                     float (*s)[PI_KV_KEYS], int64_t t, const uint8_t *v)
+{
+#pragma GCC unroll 2
+    for (int p = 0; p < P; p++) {
+        if (type == KV_BF16) {
+            __m512i pairs = _mm512_loadu_si512(v + 64 * p);
+            __m512 a = first_avx512(pairs), b = second_avx512(pairs);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                acc[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(s[r][t]), a, acc[r][p]);
+                acc[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(s[r][t + 1]), b, acc[r][p]);
+            }
+        } else {
+            __m512 value = load_kv_avx512(type, v + 16 * pi_kv_element(type) * p);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++)
+                acc[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(s[r][t]), value, acc[r][p]);
         }
     }
-#pragma GCC unroll 4
-    for (int p = 0; p < 4; p++)
-#pragma GCC unroll 4
-        for (int j = 0; j < heads; j++)
-            _mm512_mask_storeu_ps(y + j * c + i + 16 * p, live[p], acc[j][p]);
 }
 
-INLINE_AVX512 void heads_attend_avx512(bool half, float *y, const float *s, int64_t s_stride,
-                                       const uint8_t *v, int64_t v_bytes, int64_t g, int64_t c,
-                                       int64_t keys)
+/* o[r][0..16P) += sum over t in [first, last) of s[r][t] * v[t]. In BF16 both are even. */
+INLINE_AVX512 void columns_avx512(enum kv_type type, int P, int rows, float *o, int64_t w,
+                                  float (*s)[PI_KV_KEYS], const uint8_t *v, int64_t first,
+                                  int64_t last)
 {
-    for (int64_t i = 0; i < c; i += 64) {
-        int64_t j = 0;
-        for (; j + VALUE_HEADS_AVX512 <= g; j += VALUE_HEADS_AVX512)
-            values_attend_avx512(half, VALUE_HEADS_AVX512, y + j * c, s + j * s_stride, s_stride,
-                                 v, v_bytes, c, i, keys);
-        for (; j < g; j++)
-            values_attend_avx512(half, 1, y + j * c, s + j * s_stride, s_stride, v, v_bytes, c, i,
-                                 keys);
-    }
+    int64_t step = type == KV_BF16 ? 2 : 1, bytes = step * w * pi_kv_element(type);
+    __m512 acc[8][2];
+
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int p = 0; p < P; p++)
+            acc[r][p] = _mm512_loadu_ps(o + r * w + 16 * p);
+    v += first / step * bytes;
+    for (int64_t t = first; t < last; t += step, v += bytes)
+        add_values_avx512(type, P, rows, acc, s, t, v);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (int p = 0; p < P; p++)
+            _mm512_storeu_ps(o + r * w + 16 * p, acc[r][p]);
 }
 
-/* softmax(scale * q k) v */
-INLINE_AVX512 void attend_avx512(bool half, float *y, const float *q, const void *k, const void *v,
-                                 int64_t k_stride, int64_t v_stride, int64_t g, int64_t c,
-                                 int64_t keys, float scale, float cap, float *scratch)
+INLINE_AVX512 void values_avx512(enum kv_type type, int rows, float *o, int64_t w,
+                                 float (*s)[PI_KV_KEYS], const uint8_t *v, int64_t first,
+                                 int64_t last)
 {
-    int64_t k_bytes = k_stride * (half ? 2 : 4), v_bytes = v_stride * (half ? 2 : 4);
+    int64_t column = (type == KV_BF16 ? 2 : 1) * pi_kv_element(type), i = 0;
 
-    for (int64_t t = 0; t < keys; t += 16) {
-        for (int64_t n = t + AHEAD_AVX512; n < pi_min(t + AHEAD_AVX512 + 16, keys); n++)
-            ask_attend_avx512(half, row_attend_avx512(half, k, n * k_stride), 0, c);
-        for (int64_t j = 0; j < g; j++)
-            scores_attend_avx512(half, scratch + j * keys + t, q + j * c,
-                                 row_attend_avx512(half, k, t * k_stride), k_bytes, c,
-                                 pi_min(keys - t, 16), scale, cap);
-    }
-    for (int64_t t = 0; t < pi_min(keys, AHEAD_AVX512); t++)
-        ask_attend_avx512(half, row_attend_avx512(half, v, t * v_stride), 0, c);
-    memset(y, 0, (size_t)(g * c) * sizeof *y);
-    for (int64_t j = 0; j < g; j++) {
-        float *s = scratch + j * keys;
-        __m512 inverse = _mm512_set1_ps(1 / exponents_attend_avx512(s, keys));
-        for (int64_t t = 0; t < keys; t += 16) {
-            __mmask16 live = (__mmask16)((1u << pi_min(keys - t, 16)) - 1);
-            _mm512_mask_storeu_ps(s + t, live,
-                                  _mm512_mul_ps(_mm512_maskz_loadu_ps(live, s + t), inverse));
+    if (first >= last)
+        return;
+    for (; i + 32 <= w; i += 32)
+        columns_avx512(type, 2, rows, o + i, w, s, v + i * column, first, last);
+    if (i < w)
+        columns_avx512(type, 1, rows, o + i, w, s, v + i * column, first, last);
+}
+
+/* Rows r .. r + rows: what all of them see together, the rest one by one, each in its order. */
+INLINE_AVX512 void rows_avx512(enum kv_type type, int rows, struct attend_sums *y,
+                               const struct attend_rows *x, int64_t r, const uint8_t *block,
+                               int64_t c, int64_t cv, float scale, float cap)
+{
+    const uint8_t *v = block + pi_kv_values(type, c);
+    const float *scales = (const float *)(const void *)(block + pi_kv_scales(type, c, cv));
+    int64_t low = PI_KV_KEYS, high = 0, from = 0, to = PI_KV_KEYS, w = pi_kv_width(cv);
+    int64_t even = type == KV_BF16 ? 2 : 1, first[8], last[8];
+    _Alignas(64) float s[8][PI_KV_KEYS];
+    float *o = y->o + r * w;
+
+    for (int j = 0; j < rows; j++) {
+        first[j] = x->first[r + j] / even * even;
+        last[j] = (x->last[r + j] + even - 1) / even * even;
+        from = pi_max(from, first[j]);
+        to = pi_min(to, last[j]);
+        if (x->first[r + j] < x->last[r + j]) {
+            low = pi_min(low, first[j]);
+            high = pi_max(high, last[j]);
         }
     }
-    for (int64_t t = 0; t < keys; t += VALUE_KEYS_AVX512)
-        heads_attend_avx512(half, y, scratch + t, keys, row_attend_avx512(half, v, t * v_stride),
-                            v_bytes, g, c, pi_min(keys - t, VALUE_KEYS_AVX512));
+    for (int64_t t = low / 32 * 32; t < high; t += 32)
+        scores_avx512(type, rows, s, x->q + r, block, c, t);
+    for (int j = 0; j < rows; j++)
+        softmax_avx512(type, y, x, r + j, s[j], scales, scale, cap);
+    memset(o, 0, (size_t)(rows * w) * sizeof *o);
+    if (from >= to)
+        from = to = PI_KV_KEYS;
+    for (int j = 0; j < rows; j++)
+        values_avx512(type, 1, o + j * w, w, s + j, v, first[j], pi_min(last[j], from));
+    values_avx512(type, rows, o, w, s, v, from, to);
+    for (int j = 0; j < rows; j++)
+        values_avx512(type, 1, o + j * w, w, s + j, v, pi_max(first[j], to), last[j]);
+}
+
+INLINE_AVX512 void attend_avx512(enum kv_type type, struct attend_sums *y,
+                                 const struct attend_rows *x, const uint8_t *block, int64_t c,
+                                 int64_t cv, float scale, float cap)
+{
+    int64_t r = 0;
+
+    if (x->n == 8) {
+        rows_avx512(type, 8, y, x, 0, block, c, cv, scale, cap);
+        return;
+    }
+    for (; r + 4 <= x->n; r += 4)
+        rows_avx512(type, 4, y, x, r, block, c, cv, scale, cap);
+    for (; r + 2 <= x->n; r += 2)
+        rows_avx512(type, 2, y, x, r, block, c, cv, scale, cap);
+    if (r < x->n)
+        rows_avx512(type, 1, y, x, r, block, c, cv, scale, cap);
 }
 
 static PI_ATTEND(attend_f32_avx512)
 {
-    attend_avx512(false, y, q, k, v, k_stride, v_stride, g, c, keys, scale, cap, scratch);
+    attend_avx512(KV_F32, y, x, block, c, cv, scale, cap);
 }
 
 static PI_ATTEND(attend_f16_avx512)
 {
-    attend_avx512(true, y, q, k, v, k_stride, v_stride, g, c, keys, scale, cap, scratch);
+    attend_avx512(KV_F16, y, x, block, c, cv, scale, cap);
+}
+
+static PI_ATTEND(attend_bf16_avx512)
+{
+    attend_avx512(KV_BF16, y, x, block, c, cv, scale, cap);
+}
+
+static PI_ATTEND(attend_q8_avx512)
+{
+    attend_avx512(KV_Q8, y, x, block, c, cv, scale, cap);
+}
+
+static PI_ATTEND_FOLD(attend_fold_avx512)
+{
+    __mmask8 live = (__mmask8)((1u << n) - 1);
+    __m256 was = _mm256_loadu_ps(to->max), is = _mm256_loadu_ps(from->max);
+    __m256 max = _mm256_max_ps(was, is);
+    __m512 both = _mm512_insertf32x8(_mm512_castps256_ps512(was), is, 1), e;
+    __mmask16 same;
+    float by[16];
+
+    max = _mm256_mask_mov_ps(max, _mm256_cmp_ps_mask(was, was, _CMP_UNORD_Q), was);
+    e = _mm512_insertf32x8(_mm512_castps256_ps512(max), max, 1);
+    same = _mm512_cmp_ps_mask(both, e, _CMP_EQ_OQ);
+    e = _mm512_mask_mov_ps(exp_avx512(_mm512_sub_ps(both, e)), same, _mm512_set1_ps(1));
+    _mm512_storeu_ps(by, e);
+    live &= (__mmask8)~_mm256_cmp_ps_mask(is, _mm256_set1_ps(-INFINITY), _CMP_EQ_OQ);
+    _mm256_mask_storeu_ps(to->max, live, max);
+    for (int64_t r = 0, w = pi_kv_width(cv); r < n; r++) {
+        __m512 a = _mm512_set1_ps(by[r]), b = _mm512_set1_ps(by[8 + r]);
+
+        if (!(live >> r & 1))
+            continue;
+        to->sum[r] = by[r] * to->sum[r] + by[8 + r] * from->sum[r];
+        for (int64_t i = r * w; i < (r + 1) * w; i += 16)
+            _mm512_storeu_ps(to->o + i,
+                             _mm512_fmadd_ps(a, _mm512_loadu_ps(to->o + i),
+                                             _mm512_mul_ps(b, _mm512_loadu_ps(from->o + i))));
+    }
 }
 
 void pi_attend_avx512(struct kernels *k)
 {
-    k->attend_f32 = attend_f32_avx512;
-    k->attend_f16 = attend_f16_avx512;
+    k->attend[KV_F32] = attend_f32_avx512;
+    k->attend[KV_F16] = attend_f16_avx512;
+    k->attend[KV_BF16] = attend_bf16_avx512;
+    k->attend[KV_Q8] = attend_q8_avx512;
+    k->attend_fold = attend_fold_avx512;
 }
