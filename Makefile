@@ -3,7 +3,7 @@
 # FLOORS is the one list: build order, lint of the layering, and the single-file build.
 FLOORS := base file kernel graph arch text model session task api
 # ISAS_machine is the list of its kernel folders, in the order in which they overlay one another.
-ISAS_x86_64  := scalar avx2 avx512
+ISAS_x86_64  := scalar avx2 avx512 amx
 ISAS_aarch64 := scalar neon dotprod i8mm
 
 CC      ?= gcc
@@ -43,6 +43,7 @@ ISA_scalar :=
 ISA_arch   := -Wno-missing-field-initializers # sparse tables
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni
+ISA_amx    := $(ISA_avx512) -mavx512bf16
 ISA_neon   :=
 ISA_dotprod := -march=armv8.2-a+dotprod
 ISA_i8mm   := $(ISA_dotprod)+i8mm
@@ -61,6 +62,10 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 endif
 TESTED  ?= $(FLOORS)
 TESTS   := $(foreach f,$(filter-out kernel,$(TESTED)),$(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/$(f)/*.c))))
+# Tests that run the AMX tier with its tiles in plain C; on processors with AVX512-BF16.
+EMULATED := $(patsubst %.c,$(BUILD)/emulated/%.o,$(wildcard lib/kernel/amx/*.c) lib/base/cpu.c)
+EMULATED_TESTS := $(if $(filter amx,$(if $(ONE),,$(ISAS))),$(patsubst %,$(BUILD)/emulated/tests/%,\
+                    $(if $(filter kernel,$(TESTED)),kernel/kernel) $(if $(filter session,$(TESTED)),session/golden)))
 KERNEL_TEST := $(if $(filter kernel,$(TESTED)),$(BUILD)/tests/kernel/kernel)
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/cli.c,$(wildcard examples/*.c)))
 TESTFLAGS := -std=c11 $(OPT) $(DEBUG) -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
@@ -74,6 +79,10 @@ all: $(BUILD)/libpith.a $(BUILD)/libpith.so $(BUILD)/pith ## the library, static
 $(BUILD)/lib/%.o: lib/%.c Makefile
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(CFLAGS) $(ISA_$(notdir $(patsubst %/,%,$(dir $<)))) -MMD -MP -c $< -o $@)
+
+$(BUILD)/emulated/lib/%.o: lib/%.c Makefile
+	@mkdir -p $(@D)
+	$(call QUIET,$(CC) $(CFLAGS) -DPITH_AMX_EMULATE $(ISA_$(notdir $(patsubst %/,%,$(dir $<)))) -MMD -MP -c $< -o $@)
 
 $(BUILD)/pith.o: $(BUILD)/pith.c
 	$(call QUIET,$(CC) $(CFLAGS) -I$(BUILD) -Wno-missing-field-initializers -c $< -o $@)
@@ -101,6 +110,11 @@ $(KERNEL_TEST): $(wildcard tests/kernel/*.c tests/kernel/*.h) tests/check.h $(BU
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $(filter tests/kernel/%.c,$^) $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
+$(BUILD)/emulated/tests/kernel/kernel: $(wildcard tests/kernel/*.c tests/kernel/*.h) tests/check.h
+$(BUILD)/emulated/tests/session/golden: tests/session/golden.c $(wildcard tests/*.h)
+$(EMULATED_TESTS): $(EMULATED) $(BUILD)/libpith.a
+	@mkdir -p $(@D)
+	$(call QUIET,$(CC) $(TESTFLAGS) -DPITH_AMX_EMULATE $(filter %.c,$^) $(EMULATED) $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 $(BUILD)/tests/api/hpp: tests/api/hpp.cpp include/pith.hpp include/pith.h $(BUILD)/libpith.a
 	@mkdir -p $(@D)
@@ -121,15 +135,16 @@ run: $(BUILD)/pith ## see a real model write and classify
 	    "Ok, see you at seven then, I will bring the bread"
 
 .PHONY: tests
-tests: $(TESTS) $(KERNEL_TEST) $(BUILD)/tests/api/hpp
+tests: $(TESTS) $(KERNEL_TEST) $(EMULATED_TESTS) $(BUILD)/tests/api/hpp
 
-test: all $(TESTS) $(KERNEL_TEST) $(BUILD)/tests/api/hpp ## all tests, lowest floor first
+test: all $(TESTS) $(KERNEL_TEST) $(EMULATED_TESTS) $(BUILD)/tests/api/hpp ## all tests, lowest floor first
 	@BUILD=$(BUILD) SHARED=$(SHARED) CC="$(CC)" CXX="$(CXX)" PYTHON="$(PYTHON)" sh tests/run.sh \
-	    $(filter $(BUILD)/tests/base/% $(BUILD)/tests/file/%,$(TESTS)) $(KERNEL_TEST) \
+	    $(filter $(BUILD)/tests/base/% $(BUILD)/tests/file/%,$(TESTS)) $(KERNEL_TEST) $(EMULATED_TESTS) \
 	    $(filter-out $(BUILD)/tests/base/% $(BUILD)/tests/file/%,$(TESTS)) $(BUILD)/tests/api/hpp
 
-check: $(KERNEL_TEST) ## every kernel of every tier against plain C
+check: $(KERNEL_TEST) $(filter %/kernel,$(EMULATED_TESTS)) ## every kernel of every tier against plain C
 	$(KERNEL_TEST)
+	$(filter %/kernel,$(EMULATED_TESTS))
 
 bench: $(BUILD)/pith $(KERNEL_TEST) $(BUILD)/tests/bench/model ## speed of kernels and models, as shares of this machine's ceilings
 	$(KERNEL_TEST) --bench
@@ -215,4 +230,4 @@ clean: ## remove what was built
 
 $(filter $(BUILD)/tests/api/%,$(TESTS)): tests/api/api.h
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(EMULATED:.o=.d)

@@ -8,6 +8,8 @@ function isa_of(path) {
         return "avx2,fma,f16c"
     if (path ~ /kernel\/avx512\//)
         return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni"
+    if (path ~ /kernel\/amx\//)
+        return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512bf16"
     if (path ~ /kernel\/neon\//)
         return "arch=armv8-a"
     if (path ~ /kernel\/dotprod\//)

@@ -32,6 +32,23 @@ static uint32_t enabled_state(void)
     return low;
 }
 
+static bool has(uint32_t value, uint32_t bits)
+{
+    return (value & bits) == bits;
+}
+
+#if defined(PITH_AMX_EMULATE)
+
+/* For tests: kernel/amx/tile.h does the work of the tiles. */
+static bool has_tiles(uint32_t state, uint32_t features)
+{
+    (void)state;
+    (void)features;
+    return true;
+}
+
+#else
+
 /* Linux hands out the tile state only to processes that ask (arch_prctl(2)). To ask again
  * changes nothing; threads and forked children inherit the answer. */
 static bool tiles_granted(void)
@@ -44,10 +61,14 @@ static bool tiles_granted(void)
 #endif
 }
 
-static bool has(uint32_t value, uint32_t bits)
+static bool has_tiles(uint32_t state, uint32_t features)
 {
-    return (value & bits) == bits;
+    return has(state, XCR0_AMX) &&
+           has(features, LEAF7_EDX_AMX_TILE | LEAF7_EDX_AMX_INT8 | LEAF7_EDX_AMX_BF16) &&
+           tiles_granted();
 }
+
+#endif
 
 uint32_t pi_cpu_tiers(void)
 {
@@ -71,8 +92,7 @@ uint32_t pi_cpu_tiers(void)
     if (!has(a1, LEAF7_1_EAX_AVX512_BF16))
         return tiers;
     tiers |= TIER_BF16;
-    if (has(state, XCR0_AMX) &&
-        has(d, LEAF7_EDX_AMX_TILE | LEAF7_EDX_AMX_INT8 | LEAF7_EDX_AMX_BF16) && tiles_granted())
+    if (has_tiles(state, d))
         tiers |= TIER_AMX;
     return tiers;
 }

@@ -12,6 +12,7 @@
     X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(probe)
 #define PI_AVX512_FILES(X) \
     X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
+#define PI_AMX_FILES(X) X(many) X(probe)
 #define PI_NEON_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(probe)
 #define PI_DOTPROD_FILES(X) X(dot) X(probe)
 #define PI_I8MM_FILES(X) X(dot) X(probe)
@@ -27,6 +28,9 @@ PI_AVX2_FILES(PI_DECLARE)
 #undef PI_DECLARE
 #define PI_DECLARE(file) overlay_fn pi_##file##_avx512;
 PI_AVX512_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_amx;
+PI_AMX_FILES(PI_DECLARE)
 #undef PI_DECLARE
 #define PI_DECLARE(file) overlay_fn pi_##file##_neon;
 PI_NEON_FILES(PI_DECLARE)

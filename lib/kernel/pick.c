@@ -7,6 +7,7 @@
 #define OVERLAY_SCALAR(file) pi_##file##_scalar(k);
 #define OVERLAY_AVX2(file) pi_##file##_avx2(k);
 #define OVERLAY_AVX512(file) pi_##file##_avx512(k);
+#define OVERLAY_AMX(file) pi_##file##_amx(k);
 #define OVERLAY_NEON(file) pi_##file##_neon(k);
 #define OVERLAY_DOTPROD(file) pi_##file##_dotprod(k);
 #define OVERLAY_I8MM(file) pi_##file##_i8mm(k);
@@ -24,6 +25,10 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
     if (tiers & TIER_AVX512) {
         k->tier = "avx512";
         PI_AVX512_FILES(OVERLAY_AVX512)
+    }
+    if (tiers & TIER_AMX) {
+        k->tier = "amx";
+        PI_AMX_FILES(OVERLAY_AMX)
     }
 #elif defined(__aarch64__)
     if (tiers & TIER_NEON) {
@@ -46,6 +51,7 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
 #undef OVERLAY_SCALAR
 #undef OVERLAY_AVX2
 #undef OVERLAY_AVX512
+#undef OVERLAY_AMX
 #undef OVERLAY_NEON
 #undef OVERLAY_DOTPROD
 #undef OVERLAY_I8MM

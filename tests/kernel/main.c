@@ -248,12 +248,16 @@ int main(int argc, char **argv)
 {
     static const struct { uint32_t bit; const char *name; } tiers[] = {
         { 0, "scalar" }, { TIER_AVX2, "avx2" }, { TIER_AVX512, "avx512" },
+        { TIER_AMX, "amx" },
         { TIER_NEON, "neon" }, { TIER_DOTPROD, "dotprod" }, { TIER_I8MM, "i8mm" }
     };
     uint32_t seed = (uint32_t)getpid() * 2654435761u | 1, have = pi_cpu_tiers(), mask = 0;
     struct kernels below, now;
     bool benching = false;
 
+#if defined(PITH_AMX_EMULATE)
+    run.only = "_amx";
+#endif
     for (int i = 1; i < argc; i++) {
         if (!strncmp(argv[i], "--seed=", 7))
             seed = (uint32_t)strtoul(argv[i] + 7, NULL, 10) | 1;
