@@ -93,7 +93,7 @@ static const struct step gpt2_block[] = {
     { OP_LINEAR,   "v", "h",     "v?" },
     { OP_ROPE,     "q", "q angles", NULL,   "hd,interleaved", "rot" },
     { OP_ROPE,     "k", "k angles", NULL,   "hd,interleaved", "rot" },
-    { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv" },
+    { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv,0,0,window,alibi" },
     { OP_LINEAR,   "o", "a",     "o" },
     { OP_ADD,      "x", "x o",   NULL,      NULL, "!parallel" },
     { OP_NORM,     "h", "x",     "norm2?",  "eps,layernorm" },

@@ -15,6 +15,8 @@
     ROW(gptj) \
     ROW(codegen) \
     ROW(falcon) \
+    ROW(bloom) \
+    ROW(mpt) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;
