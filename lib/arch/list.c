@@ -17,6 +17,8 @@
     ROW(falcon) \
     ROW(bloom) \
     ROW(mpt) \
+    ROW(lfm2) \
+    ROW(lfm2moe) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

@@ -46,6 +46,7 @@ struct linked {
     struct matrix w, bias;
     double p[MAX_PARAMS];
     const double *table; /* what the operation precomputed at link */
+    const float *floats; /* the weight as the operation wants it, in float32 */
 };
 
 struct value {
@@ -105,6 +106,7 @@ struct plan {
     size_t *value_at;    /* [values] bytes from the slab's start */
     size_t *state_at;    /* [steps] bytes from the state's start */
     size_t slab_bytes;   /* all values */
+    size_t recurrent_bytes; /* of the state, at its start: what cannot go back to a position */
     size_t state_bytes;  /* all memory of the past */
     size_t shared_bytes; /* scratch that all threads share */
     size_t thread_bytes; /* scratch of each thread */
@@ -173,6 +175,7 @@ struct op {
     bool in_place;      /* may write its first input */
     bool needs_weight; /* if the file lacks a weight that the step names, the step goes with it */
     bool weightless;   /* ... but a step may name none */
+    bool recurrent;    /* its state is of one position: zero before the first, which is 0 */
     /* Checks parameters and shapes, sets the width. */
     int (*shape)(struct shaping *at, pith_error *err);
     /* Sets what it needs, from zeros; NULL: nothing. False on overflow. */
@@ -196,6 +199,10 @@ static inline int64_t pi_whole(double parameter)
     return parameter >= 1 && parameter <= 0x1p31 && parameter == (double)(int64_t)parameter
                ? (int64_t)parameter : 0;
 }
+
+/* A small weight in float32: where it lies, if it is that, or a copy in the arena. [rows][cols] */
+int pi_step_floats(const struct shaping *at, const struct matrix *m, const float **out,
+                   pith_error *err);
 
 /* PITH_E_FORMAT about a step: "layer 3, linear q <- h: ..." */
 int pi_step_fail(const struct linked *s, pith_error *err, const char *format, ...)

@@ -37,6 +37,27 @@ int pi_step_fail(const struct linked *s, pith_error *err, const char *format, ..
                    s->step->out, text);
 }
 
+int pi_step_floats(const struct shaping *at, const struct matrix *m, const float **out,
+                   pith_error *err)
+{
+    unpack_fn *unpack = at->program->kernels->unpack[m->dtype];
+    float *copy;
+
+    *out = (const float *)(const void *)m->data;
+    if (m->dtype == DTYPE_F32 && (uintptr_t)m->data % sizeof(float) == 0)
+        return PITH_OK;
+    if (!unpack)
+        return pi_fail(err, PITH_E_UNSUPPORTED, "%s has type %s, which is not supported yet",
+                       m->name, pi_dtype(m->dtype).name);
+    copy = pi_arena_alloc(at->arena, (size_t)(m->rows * m->cols), sizeof *copy);
+    if (!copy)
+        return pi_no_memory(err, m->name, (size_t)(m->rows * m->cols) * sizeof *copy);
+    for (int64_t i = 0; i < m->rows; i++)
+        unpack(copy + i * m->cols, m->data + i * m->stride, m->cols);
+    *out = copy;
+    return PITH_OK;
+}
+
 /* The weight of that name; its bias if `bias`. Global weights serve every layer. */
 static const struct bound *find_bound(const struct linkage *from, struct str name, bool bias,
                                       int layer)

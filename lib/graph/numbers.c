@@ -16,6 +16,9 @@ static const struct {
     { "relu", ACT_RELU }, { "relu2", ACT_RELU2 }, { "quick_gelu", ACT_GELU_QUICK },
     { "sigmoid", ACT_SIGMOID }, { "tanh", ACT_TANH }, { "softplus", ACT_SOFTPLUS },
     { "none", 0 }, { "linear", 1 }, { "yarn", 2 },
+    /* what a layer mixes tokens by */
+    { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
+    { "linear_attention", 0 },
 };
 
 bool pi_constant(struct str name, double *out)

@@ -50,12 +50,14 @@ static bool place_value(struct plan *plan, const struct program *program, int i)
 }
 
 /* State behind state, in the order of the steps; scratch as large as the greediest step needs. */
-static bool place_steps(struct plan *plan, const struct program *program)
+static bool place_state(struct plan *plan, const struct program *program, bool recurrent)
 {
     for (int i = 0; i < program->n_steps; i++) {
         const struct linked *s = &program->steps[i];
         struct needs needs = { 0 };
 
+        if (s->op->does->recurrent != recurrent)
+            continue;
         plan->state_at[i] = plan->state_bytes;
         if (!s->op->does->need)
             continue;
@@ -71,6 +73,14 @@ static bool place_steps(struct plan *plan, const struct program *program)
             plan->thread_bytes = needs.thread;
     }
     return true;
+}
+
+static bool place_steps(struct plan *plan, const struct program *program)
+{
+    if (!place_state(plan, program, true))
+        return false;
+    plan->recurrent_bytes = plan->state_bytes;
+    return place_state(plan, program, false);
 }
 
 int pi_plan(struct plan *plan, const struct program *program, struct arena *arena,

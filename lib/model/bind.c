@@ -132,6 +132,23 @@ static int64_t count_values(const struct tensor *t)
     return n;
 }
 
+/* Dimensions of one say nothing. */
+static bool same_shape(const int64_t *a, int n, const int64_t *b, int m)
+{
+    int i = 0, j = 0;
+
+    for (;; i++, j++) {
+        while (i < n && a[i] == 1)
+            i++;
+        while (j < m && b[j] == 1)
+            j++;
+        if (i == n || j == m)
+            return i == n && j == m;
+        if (a[i] != b[j])
+            return false;
+    }
+}
+
 /* Compares the tensor's shape with the row's: of the whole, if the tensor is fused, and of one
  * slice, if each lies by itself. */
 static int check_shape(const struct binder *b, const struct weight *row, const struct tensor *t,
@@ -151,11 +168,9 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
         memmove(expected, expected + 1, (size_t)--dims * sizeof *expected);
     if (dims == 1 && count_values(t) == expected[0])
         return PITH_OK; /* a vector lies the same way in any shape */
-    while (have > dims && t->ne[have - 1] == 1)
-        have--; /* trailing dimensions of one say nothing */
     for (int i = 0; i < have; i++)
         found[i] = t->ne[have - 1 - i];
-    if (have == dims && memcmp(found, expected, (size_t)dims * sizeof *found) == 0)
+    if (same_shape(found, have, expected, dims))
         return PITH_OK;
     return pi_fail(b->err, PITH_E_FORMAT, "%.*s is %s, expected %s = %s",
                    (int)pi_min_size(t->name.n, 80), t->name.at, shape_text(found, have, a),

@@ -84,6 +84,7 @@ static int open_memory(pith_session *s, const pith_options *options, pith_error 
     TRY(take_block(s, &s->run.state, s->plan.state_bytes, "keys and values", err));
     TRY(take_block(s, &s->run.shared, s->plan.shared_bytes, "shared scratch", err));
     TRY(take_block(s, &s->run.scratch, s->scratch_bytes, "scratch", err));
+    TRY(pi_past_open(s, err));
     clear_padding(s);
     TRY(pi_pool_open(&s->pool, want.threads, &s->arena.allocator, err));
     s->run.pool = s->pool;
@@ -126,6 +127,7 @@ void pi_session_close(pith_session *s)
     pi_free(&arena.allocator, s->run.state, s->plan.state_bytes);
     pi_free(&arena.allocator, s->run.shared, s->plan.shared_bytes);
     pi_free(&arena.allocator, s->run.scratch, s->scratch_bytes);
+    pi_past_close(s);
     pi_arena_free(&arena);
     pith_model_release(model);
 }
@@ -143,9 +145,8 @@ static int check_ids(const pith_session *s, const int32_t *ids, int64_t n, pith_
     return PITH_OK;
 }
 
-/* Runs n <= batch tokens that follow the session's and asks for the last `outputs`. */
-static int run_chunk(pith_session *s, const int32_t *ids, int64_t n, int64_t at, int64_t outputs,
-                     pith_error *err)
+int pi_session_run(pith_session *s, const int32_t *ids, int64_t n, int64_t at, int64_t outputs,
+                   pith_error *err)
 {
     int status;
 
@@ -154,9 +155,12 @@ static int run_chunk(pith_session *s, const int32_t *ids, int64_t n, int64_t at,
     s->run.n = n;
     s->run.position = at;
     s->run.n_outputs = outputs;
+    s->past.at = -1;
     status = pi_run(&s->run, err);
     if (status == PITH_E_CANCELLED)
         atomic_store(&s->cancel, 0);
+    if (status == PITH_OK)
+        s->past.at = at + n;
     return status;
 }
 
@@ -172,14 +176,17 @@ int pi_session_feed(pith_session *s, const int32_t *ids, int64_t n, pith_error *
     TRY(check_ids(s, ids, n, err));
     if (n == 0)
         return PITH_OK;
+    TRY(pi_past_settle(s, err));
     for (int64_t done = 0; done < n;) {
         int64_t some = pi_min(n - done, s->plan.batch);
 
         /* A chunk that is not the last needs no logits, but per-output rows must exist. */
-        TRY(run_chunk(s, ids + done, some, s->position + done, done + some == n, err));
+        TRY(pi_session_run(s, ids + done, some, s->position + done, done + some == n, err));
         done += some;
     }
     commit(s, ids, n);
+    if (n > 1)
+        pi_past_mark_end(s);
     return PITH_OK;
 }
 
@@ -197,10 +204,11 @@ int pi_session_evaluate(pith_session *s, const int32_t *ids, int64_t n, each_log
     TRY(check_ids(s, ids, n, err));
     if (n == 0)
         return PITH_OK;
+    TRY(pi_past_settle(s, err));
     for (int64_t done = 0; done < n;) {
         int64_t some = pi_min(n - done, s->plan.outputs);
 
-        TRY(run_chunk(s, ids + done, some, s->position + done, some, err));
+        TRY(pi_session_run(s, ids + done, some, s->position + done, some, err));
         for (int64_t i = 0; i < some; i++)
             each(arg, done + i, pi_run_value(&s->run, s->model->program.result) + i * stride);
         done += some;
@@ -216,6 +224,8 @@ int pi_session_sync(pith_session *s, const int32_t *ids, int64_t n, pith_error *
     while (same < n && same < s->position && s->history[same] == ids[same])
         same++;
     if (same == n && same == s->position && s->has_logits)
+        return PITH_OK;
+    if (same == n && pi_past_return(s, n))
         return PITH_OK;
     pi_session_rewind(s, pi_min(same, n - 1)); /* the last token's logits are wanted */
     return pi_session_feed(s, ids + s->position, n - s->position, err);
