@@ -2,7 +2,8 @@
  *
  * One token: weight bytes per second as a share of a plain read of the same buffer, with one and
  * two threads, in memory and in the cache. Many tokens: operations per second as a share of the
- * tier's peak (of float formats: a quarter of it, 32 bits for 8). Times are the threads' own
+ * tier's peak (of float formats: a quarter of it, 32 bits for 8), by dot_many where the tier has it
+ * and its peak is that of bfloat16. Times are the threads' own
  * processor time, and medians of the turns: what else runs on the machine disturbs single ones.
  */
 #include <pthread.h>
@@ -19,6 +20,8 @@ struct job {
     const struct kernels *k;
     enum dtype type;
     const uint8_t *w, *x;
+    const uint8_t *many; /* the operand of dot_many; NULL: dot */
+    uint8_t *scratch;    /* of dot_many, for each thread */
     float *y;
     int64_t rows, m, stride, x_stride;
     int threads, kind; /* 0 stream, 1 dot, 2 peak */
@@ -54,6 +57,9 @@ static void work(const struct job *j, int part, double *operations)
         else if (j->m == 1)
             j->k->dot[j->type](last - first, COLS, w, j->stride, 1, j->x, j->x_stride,
                                j->y + first, j->rows);
+        else if (j->many)
+            j->k->dot_many[j->type](last - first, COLS, w, j->stride, j->m, j->many, j->y + first,
+                                    j->rows, j->scratch);
         else
             for (int64_t r = first; r < last; r += 32)
                 j->k->dot[j->type](pi_min(last - r, 32), COLS, j->w + r * j->stride, j->stride,
@@ -118,7 +124,7 @@ static void measure(struct job *j, const char *where)
         ceiling[i] = timed(j, j->m == 1 ? 0 : 2);
         dot[i] = timed(j, 1);
         share[i] = j->m == 1 ? ceiling[i] / dot[i] : ceiling[i] * operations / dot[i];
-        if (j->m > 1 && pi_operand_of(j->type) == OPERAND_F32)
+        if (j->m > 1 && pi_operand_of(j->type) == OPERAND_F32 && !j->k->many_tokens)
             share[i] *= 4;
     }
     if (j->m == 1)
@@ -140,6 +146,31 @@ static void *huge(size_t bytes)
     madvise(p, bytes, MADV_HUGEPAGE);
     memset(p, 0, bytes);
     return p;
+}
+
+/* Many tokens: weights that the cache does not hold whole, as in a model. */
+static void bench_many(struct job *j)
+{
+    static const int64_t tokens[] = { 32, 64, 128, 256, 512 };
+    float *x = huge((size_t)512 * COLS * sizeof *x);
+    uint8_t *packed = huge(pi_many_bytes(512, COLS));
+
+    j->rows = 2048;
+    j->scratch = huge(pi_many_scratch(j->rows, 512));
+    j->many = packed;
+    draw_floats(x, (int64_t)512 * COLS, DRAW_PLAIN);
+    printf("\n%-20s", "");
+    for (size_t i = 0; i < PI_COUNT(tokens); i++) {
+        j->m = tokens[i];
+        if (j->m < j->k->many_tokens)
+            continue;
+        j->k->pack_many(packed, 0, j->m, j->m, COLS, x, COLS);
+        j->repeat = 1 + 2000000000 / (j->rows * COLS * j->m);
+        measure(j, "");
+    }
+    free(x);
+    free(packed);
+    free(j->scratch);
 }
 
 static void bench_type(const struct kernels *k, enum dtype type, uint8_t *w, size_t bytes,
@@ -184,6 +215,8 @@ static void bench_type(const struct kernels *k, enum dtype type, uint8_t *w, siz
         j.repeat = 1 + 1000000000 / (j.rows * COLS * j.m * 8);
         measure(&j, "");
     }
+    if (k->many_tokens)
+        bench_many(&j);
     printf("\n");
     free(x);
     free(row);

@@ -45,6 +45,23 @@ static struct operands draw_operands(const struct shape *s)
     return o;
 }
 
+/* Whether the tiles of AMX hold state: XINUSE, SDM volume 1, 13.6. A thread that leaves them in use
+ * pays at every switch. */
+static bool tiles_in_use(const struct kernels *k)
+{
+#if defined(__x86_64__) && !defined(PITH_AMX_EMULATE)
+    enum { IN_USE = 1, TILES = 3 << 17 };
+    uint32_t low = 0, high;
+
+    if (!strcmp(k->tier, "amx")) /* such processors have the instruction */
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(IN_USE));
+    return low & TILES;
+#else
+    (void)k;
+    return false;
+#endif
+}
+
 /* The first `rows` and `m`, packed in pieces as several workers would. */
 static void call(const struct kernels *k, const struct shape *s, const struct operands *o,
                  int64_t rows, int64_t m)
@@ -57,6 +74,8 @@ static void call(const struct kernels *k, const struct shape *s, const struct op
     }
     GUARDED(k->dot_many[s->type](rows, s->cols, o->w, o->w_stride, m, o->packed, o->y,
                                  o->y_stride, o->scratch));
+    if (tiles_in_use(k))
+        fail("left the tiles in use");
 }
 
 static double rounded(float value) { return (double)pi_f32_from_bf16(pi_bf16_from_f32(value)); }
