@@ -19,6 +19,20 @@
     ROW(mpt) \
     ROW(lfm2) \
     ROW(lfm2moe) \
+    ROW(gemma) \
+    ROW(granite) \
+    ROW(smollm3) \
+    ROW(stablelm) \
+    ROW(cohere) \
+    ROW(olmo) \
+    ROW(olmo2) \
+    ROW(nemotron) \
+    ROW(chatglm) \
+    ROW(glm4) \
+    ROW(phi3) \
+    ROW(seed_oss) \
+    ROW(hunyuan) \
+    ROW(ernie) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

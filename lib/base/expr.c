@@ -72,7 +72,7 @@ static double apply(struct formula *f, const char *op, double a, double b)
 
 static double parse(struct formula *f, int least);
 
-/* sqrt(x), log(x), floor(x) */
+/* sqrt(x), log(x), exp(x), floor(x) */
 static double call(struct formula *f, struct str function)
 {
     double x = parse(f, TERNARY);
@@ -83,6 +83,8 @@ static double call(struct formula *f, struct str function)
         return sqrt(x);
     if (pi_str_equal(function, STR("log")))
         return log(x);
+    if (pi_str_equal(function, STR("exp")))
+        return exp(x);
     if (pi_str_equal(function, STR("floor")))
         return floor(x);
     return formula_error(f, "there is no such function");

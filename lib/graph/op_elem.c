@@ -1,4 +1,4 @@
-/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, SOFTCAP: element by element.
+/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, SOFTCAP, CLAMP: element by element.
  */
 #include "graph.h"
 
@@ -122,10 +122,11 @@ static void multiply_forward(const struct run *run, const struct linked *s, int 
     }
 }
 
-static int softcap_shape(struct shaping *at, pith_error *err)
+/* For SOFTCAP and CLAMP. */
+static int limit_shape(struct shaping *at, pith_error *err)
 {
     if (!(at->s->p[0] > 0))
-        return pi_step_fail(at->s, err, "the cap must be above 0");
+        return pi_step_fail(at->s, err, "the limit must be above 0");
     return same_width(at, err);
 }
 
@@ -143,6 +144,18 @@ static void softcap_forward(const struct run *run, const struct linked *s, int p
         y[i] *= cap;
 }
 
+/* NaN stays NaN. */
+static void clamp_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *x = pi_run_value(run, s->in[0]);
+    float *y = pi_run_value(run, s->out), limit = (float)s->p[0];
+    int64_t i, last;
+
+    share(run, s, part, parts, &i, &last);
+    for (; i < last; i++)
+        y[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
+}
+
 const struct op pi_op_ADD = { .in_place = true, .shape = same_width, .forward = add_forward };
 const struct op pi_op_GATE = { .in_place = true, .shape = activation_shape,
                                .forward = gate_forward };
@@ -152,5 +165,6 @@ const struct op pi_op_SCALE = { .in_place = true, .shape = scale_shape,
                                 .forward = scale_forward };
 const struct op pi_op_MULTIPLY = { .in_place = true, .shape = multiply_shape,
                                    .forward = multiply_forward };
-const struct op pi_op_SOFTCAP = { .in_place = true, .shape = softcap_shape,
+const struct op pi_op_SOFTCAP = { .in_place = true, .shape = limit_shape,
                                   .forward = softcap_forward };
+const struct op pi_op_CLAMP = { .in_place = true, .shape = limit_shape, .forward = clamp_forward };

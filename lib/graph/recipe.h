@@ -12,7 +12,8 @@
 #include "base/expr.h"
 
 /* A hyper-parameter. Tables end with an empty row. In both kinds of file it may be an array with
- * one item a layer, and a string names a constant. */
+ * one item a layer, and a string names a constant. A fallback that names `layer` has one value a
+ * layer too. The order of rows has no meaning. */
 struct key {
     const char *name;     /* in expressions */
     const char *gguf;     /* metadata key behind "<arch>."; alternatives a|b; "": none */
@@ -84,7 +85,11 @@ struct arch {
 
 /* ---- rows of an architecture with those it inherits ---- */
 
-enum { PI_MAX_KEYS = 96, PI_MAX_WEIGHTS = 128 };
+enum {
+    PI_MAX_KEYS = 96,
+    PI_MAX_WEIGHTS = 128,
+    PI_MAX_LAYERS = 1024, /* the deepest models have a few hundred */
+};
 
 /* Gathers the rows in order, replaced and removed ones resolved: a weight is removed where the
  * replacing row names no tensor for that kind of file. Returns their number. */

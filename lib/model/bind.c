@@ -11,7 +11,6 @@
 enum {
     NAME_BYTES = 160,
     SHAPE_TEXT = 64,
-    MAX_LAYERS = 1024, /* the deepest models have a few hundred; bounds what a file can ask for */
 };
 
 struct binder {
@@ -371,9 +370,9 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
     if (layers > w->n_tensors)
         return pi_fail(err, PITH_E_FORMAT, "%lld layers, but only %lld tensors",
                        (long long)layers, (long long)w->n_tensors);
-    if (layers > MAX_LAYERS)
+    if (layers > PI_MAX_LAYERS)
         return pi_fail(err, PITH_E_LIMIT, "%lld layers, at most %d are possible",
-                       (long long)layers, MAX_LAYERS);
+                       (long long)layers, PI_MAX_LAYERS);
     b.claimed = pi_arena_alloc(arena, (size_t)w->n_tensors, sizeof *b.claimed);
     b.bounds = pi_arena_alloc(arena, (size_t)(layers * n_rows), sizeof *b.bounds);
     if (!b.claimed || !b.bounds)

@@ -58,6 +58,38 @@ static int read_array(struct number *row, const struct meta *m, const char *key,
     return PITH_OK;
 }
 
+static bool names_layer(const char *formula)
+{
+    const char *at = formula;
+
+    while ((at = strstr(at, "layer")) && at[5] == 's')
+        at++;
+    return at != NULL;
+}
+
+/* What the key is where the file has none: one number, or one a layer. */
+static int use_fallback(const struct numbers *n, struct number *row, const char *formula,
+                        struct arena *arena, pith_error *err)
+{
+    bool each = names_layer(formula);
+    double *values;
+
+    TRY(pi_numbers_eval(n, pi_str(formula), each ? 0 : -1, &row->value, err));
+    if (!each)
+        return PITH_OK;
+    TRY(pi_numbers_count(n, STR("layers"), -1, 1, &row->n_layers, err));
+    if (row->n_layers > PI_MAX_LAYERS)
+        return pi_fail(err, PITH_E_LIMIT, "%lld layers, at most %d are possible",
+                       (long long)row->n_layers, PI_MAX_LAYERS);
+    values = pi_arena_alloc(arena, (size_t)row->n_layers, sizeof *values);
+    if (!values)
+        return pi_no_memory(err, row->name, (size_t)row->n_layers * sizeof *values);
+    for (int i = 0; i < (int)row->n_layers; i++)
+        TRY(pi_numbers_eval(n, pi_str(formula), i, &values[i], err));
+    row->per_layer = values;
+    return PITH_OK;
+}
+
 static int read_key(struct numbers *n, const struct key *key, const struct weights *w,
                     struct arena *arena, pith_error *err)
 {
@@ -76,7 +108,7 @@ static int read_key(struct numbers *n, const struct key *key, const struct weigh
     if (!m) {
         pith_error why;
 
-        if (pi_numbers_eval(n, pi_str(key->fallback), -1, &row->value, &why) != PITH_OK)
+        if (use_fallback(n, row, key->fallback, arena, &why) != PITH_OK)
             return pi_fail(err, why.code, "key %s is missing, and its default cannot be "
                            "computed: %s", name, why.text);
     } else if (m->is_array) {

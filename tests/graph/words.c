@@ -118,7 +118,15 @@ static double capped(int t, int j) { return 1.5 * tanh(a(t, j) / 1.5); }
 static void softcap(void)
 {
     expect((struct step){ OP_SOFTCAP, "y", "a", NULL, "1.5", NULL }, WIDTH, capped);
-    refuse((struct step){ OP_SOFTCAP, "y", "a", NULL, "0", NULL }, "cap");
+    refuse((struct step){ OP_SOFTCAP, "y", "a", NULL, "0", NULL }, "limit");
+}
+
+static double clamped(int t, int j) { return fmin(1.5, fmax(-1.5, a(t, j))); }
+
+static void clamp(void)
+{
+    expect((struct step){ OP_CLAMP, "y", "a", NULL, "1.5", NULL }, WIDTH, clamped);
+    refuse((struct step){ OP_CLAMP, "y", "a", NULL, "-1", NULL }, "limit");
 }
 
 static double middle(int t, int j) { return a(t, j + 5); }
@@ -188,6 +196,7 @@ int main(int argc, char **argv)
     RUN(scale);
     RUN(multiply);
     RUN(softcap);
+    RUN(clamp);
     RUN(slice);
     RUN(join);
     RUN(norm);

@@ -1,0 +1,28 @@
+/* cohere.c - Command R: LayerNorm without bias, one for both branches, which run side by side;
+ * neighbouring pairs turned; logits scaled; Command R+ normalises q and k, each head with weights
+ * of its own.
+ */
+#include "graph/recipe.h"
+
+extern const struct arch pi_arch_dense, pi_arch_cohere;
+
+static const struct key cohere_keys[] = {
+    { "interleaved", "", "", "1" },
+    { "kind", "", "", "layernorm" },
+    { "eps", "attention.layer_norm_epsilon", "layer_norm_eps", "0.00001" },
+    { "qk_group", "", "", "hd" },
+    { "logit_scale", "logit_scale", "logit_scale", "0.0625" },
+    { 0 }
+};
+
+static const struct weight cohere_weights[] = {
+    { "norm2", NULL, NULL },
+    { "q_norm?", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "heads*hd" },
+    { "k_norm?", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "kv*hd" },
+    { 0 }
+};
+
+const struct arch pi_arch_cohere = {
+    .name = "command-r", .hf = "cohere", .like = &pi_arch_dense, .keys = cohere_keys,
+    .weights = cohere_weights,
+};

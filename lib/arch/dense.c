@@ -1,0 +1,115 @@
+/* dense.c - the decoder of llama.c with every switch that later families turn: what each of them
+ * is, is said by its keys and by which of the weights it has.
+ *
+ *     ids -> embed (* scale) -> x
+ *     x --norm--> h --q,k,v--> clamp --> norm --> rope --> attend --o--> norm (* scale) --> + x
+ *     x --norm--> h --gate,up--> act --down--> norm (* scale) --> + x
+ *     x --norm--> head (* scale) --> softcap -> logits
+ *
+ * Without the second norm both branches start from the first one's output, side by side; without
+ * the first one, from x.
+ */
+#include "graph/recipe.h"
+
+extern const struct arch pi_arch_llama, pi_arch_dense;
+
+static const struct key dense_keys[] = {
+    { "interleaved", "", "", "0" },
+    { "kind", "", "", "rms" },
+    { "prenorm", "", "", "1" },                 /* 0: only behind each branch */
+    { "bare", "", "", "0" },                    /* 1: norms without weights */
+    { "clip", "", "", "0" },                    /* of q, k and v; 0: none */
+    { "rope", "", "", "1" },                    /* of the layer */
+    { "norm_turned", "", "", "0" },             /* q and k are normalised behind rope */
+    { "share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor", "1" },
+    { "rot", "rope.dimension_count", "", "floor(hd*share)" },
+    { "qk_group", "", "", "0" },                /* values normalised together; 0: the weight's */
+    { "query_scalar", "", "", "0" },            /* of the scores: 1/sqrt(this); 0: none */
+    { "scale", "", "", "query_scalar ? 1/sqrt(query_scalar) : 0" },
+    { "cap", "", "", "0" },                     /* of the scores; 0: none */
+    { "window", "", "", "0" },                  /* of local layers; 0: none */
+    { "local", "", "", "0" },                   /* the layer is one */
+    { "theta_local", "", "", "0" },             /* 0: as elsewhere */
+    { "gated", "", "", "1" },
+    { "embed_scale", "", "", "1" },
+    { "residual_scale", "", "", "1" },
+    { "logit_scale", "", "", "1" },
+    { "logit_divisor", "", "", "1" },
+    { "logit_cap", "", "", "0" },               /* 0: none */
+    { 0 }
+};
+
+static const struct weight dense_weights[] = {
+    { "norm1.bias?", "blk.%d.attn_norm.bias", "layers.%d.input_layernorm.bias", "dim" },
+    { "norm2.bias?", "blk.%d.ffn_norm.bias", "layers.%d.post_attention_layernorm.bias", "dim" },
+    { "norm.bias?", "output_norm.bias", "norm.bias", "dim" },
+    { 0 }
+};
+
+/* Layers that are turned by the angles of most, or by those of local ones. */
+#define TURN "hd,interleaved", "rope && !(local && theta_local)"
+#define TURN_LOCAL "hd,interleaved", "rope && local && theta_local"
+
+static const struct step dense_enter[] = {
+    { OP_EMBED,  "x",      "ids",     "embed",   "embed_scale" },
+    { OP_ANGLES, "angles", "pos",     "divisors?",
+      "rot,theta,scaling,factor,original,beta_fast,beta_slow,attn_scale" },
+    { OP_ANGLES, "angles_local", "pos", NULL, "rot,theta_local,none,1", "theta_local" },
+    { 0 }
+};
+
+static const struct step dense_block[] = {
+    /* op         out  in             weight      parameters        when */
+    { OP_SCALE,   "h", "x",           NULL,       "1",              "!prenorm" },
+    { OP_NORM,    "h", "x",           NULL,       "eps,kind",       "bare" },
+    { OP_NORM,    "h", "x",           "norm1?",   "eps,kind" },
+    { OP_LINEAR,  "q", "h",           "q" },
+    { OP_LINEAR,  "k", "h",           "k" },
+    { OP_LINEAR,  "v", "h",           "v" },
+    { OP_CLAMP,   "q", "q",           NULL,       "clip",           "clip" },
+    { OP_CLAMP,   "k", "k",           NULL,       "clip",           "clip" },
+    { OP_CLAMP,   "v", "v",           NULL,       "clip",           "clip" },
+    { OP_NORM,    "q", "q",           "q_norm?",  "eps,kind,qk_group", "!norm_turned" },
+    { OP_NORM,    "k", "k",           "k_norm?",  "eps,kind,qk_group", "!norm_turned" },
+    { OP_ROPE,    "q", "q angles",    NULL,       TURN },
+    { OP_ROPE,    "k", "k angles",    NULL,       TURN },
+    { OP_ROPE,    "q", "q angles_local", NULL,    TURN_LOCAL },
+    { OP_ROPE,    "k", "k angles_local", NULL,    TURN_LOCAL },
+    { OP_NORM,    "q", "q",           "q_norm?",  "eps,kind,qk_group", "norm_turned" },
+    { OP_NORM,    "k", "k",           "k_norm?",  "eps,kind,qk_group", "norm_turned" },
+    { OP_ATTEND,  "a", "q k v",       NULL,       "heads,kv,scale,cap" },
+    { OP_LINEAR,  "o", "a",           "o" },
+    { OP_NORM,    "o", "o",           "post1?",   "eps,kind" },
+    { OP_SCALE,   "o", "o",           NULL,       "residual_scale", "residual_scale != 1" },
+    { OP_ADD,     "x", "x o" },
+    { OP_SCALE,   "h", "x",           NULL,       "1",              "!prenorm" },
+    { OP_NORM,    "h", "x",           NULL,       "eps,kind",       "bare" },
+    { OP_NORM,    "h", "x",           "norm2?",   "eps,kind" },
+    { OP_LINEAR,  "u", "h",           "up" },
+    { OP_LINEAR,  "g", "h",           "gate",     NULL,             "gated" },
+    { OP_GATE,    "u", "g u",         NULL,       "act",            "gated" },
+    { OP_ACTIVATE, "u", "u",          NULL,       "act",            "!gated" },
+    { OP_LINEAR,  "f", "u",           "down" },
+    { OP_NORM,    "f", "f",           "post2?",   "eps,kind" },
+    { OP_SCALE,   "f", "f",           NULL,       "residual_scale", "residual_scale != 1" },
+    { OP_ADD,     "x", "x f" },
+    { 0 }
+};
+
+static const struct step dense_leave[] = {
+    { OP_PICK,    "y", "x" },
+    { OP_NORM,    "y", "y",           NULL,       "eps,kind",       "bare" },
+    { OP_NORM,    "y", "y",           "norm?",    "eps,kind" },
+    { OP_LINEAR,  "logits", "y",      "head" },
+    { OP_SCALE,   "logits", "logits", NULL,       "logit_scale/logit_divisor" },
+    { OP_SOFTCAP, "logits", "logits", NULL,       "logit_cap",      "logit_cap" },
+    { 0 }
+};
+
+const struct arch pi_arch_dense = {
+    .name = "",
+    .like = &pi_arch_llama,
+    .keys = dense_keys,
+    .weights = dense_weights,
+    .parts = { { "decode", dense_enter, dense_block, dense_leave, "layers" } },
+};
