@@ -18,6 +18,8 @@ each golden.json names. Besides model_type and config a row may have
     adjust(model)    changes weights after they were drawn
     hparams          overrides for the converter's view of config.json
     gguf=False       llama.cpp has no such architecture: no model.gguf
+    rewrite(config)  changes config.json after it was saved, to what older
+                     versions wrote
     seed             another draw
 
 golden.json:
@@ -99,6 +101,11 @@ def make_folder(name, row, folder):
     shutil.rmtree(folder, ignore_errors=True)
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if "rewrite" in row:
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        row["rewrite"](config)
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 # -- llama.cpp's converter ------------------------------------------------
