@@ -51,10 +51,10 @@ static int64_t sum_products(const pith_model *m, bool per_output, bool bytes)
     return sum;
 }
 
-/* What a session keeps for one position: the state of a plan for one. */
-static int64_t state_bytes(const pith_model *m)
+/* What a session of that many positions keeps. */
+static int64_t kept_bytes(const pith_model *m, int64_t capacity)
 {
-    struct plan plan = { .batch = 1, .outputs = 1, .capacity = 1, .threads = 1 };
+    struct plan plan = { .batch = 1, .outputs = 1, .capacity = capacity, .threads = 1 };
     int64_t sum = 0;
 
     for (int i = 0; i < m->program.n_steps; i++) {
@@ -65,6 +65,14 @@ static int64_t state_bytes(const pith_model *m)
             sum += (int64_t)needs.state;
     }
     return sum;
+}
+
+/* What it keeps for one more position; steps may keep them in blocks. */
+static int64_t state_bytes(const pith_model *m)
+{
+    enum { SOME = 1024 };
+
+    return (kept_bytes(m, 2 * SOME) - kept_bytes(m, SOME)) / SOME;
 }
 
 int64_t pi_model_number(const pith_model *m, int32_t key)
