@@ -192,19 +192,24 @@ INLINE_AVX2 uint32_t scale_bits_avx2(enum dtype type, const uint8_t *w)
     }
 }
 
-/* Scales of eight blocks of 32; zero past `count`. */
-INLINE_AVX2 __m256 scales_avx2(enum dtype type, const uint8_t *w, int count)
+/* The scale of a block of 32; of MXFP4 as scalar/block.h has it. */
+INLINE_AVX2 float scale_avx2(enum dtype type, const uint8_t *w)
+{
+    if (type == DTYPE_MXFP4)
+        return pi_f32_from_bits(w[0] < 2 ? 0x200000u << w[0] : (w[0] - 1u) << 23);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(pi_le16(w))));
+}
+
+/* Scales of eight blocks of 32. */
+INLINE_AVX2 __m256 scales_avx2(enum dtype type, const uint8_t *w)
 {
     int64_t bytes = block_bytes_avx2(type);
-#define HALF(i) (short)((i) < count ? pi_le16(w + (i)*bytes) : 0)
-#define POWER(i)                                                                                  \
-    ((i) < count                                                                                  \
-         ? (int)(w[(i)*bytes] < 2 ? 0x200000u << w[(i)*bytes] : (w[(i)*bytes] - 1u) << 23)        \
-         : 0)
+#define HALF(i) (short)pi_le16(w + (i)*bytes)
+#define POWER(i) scale_avx2(type, w + (i)*bytes)
 
     if (type == DTYPE_MXFP4)
-        return _mm256_castsi256_ps(_mm256_setr_epi32(POWER(0), POWER(1), POWER(2), POWER(3),
-                                                     POWER(4), POWER(5), POWER(6), POWER(7)));
+        return _mm256_setr_ps(POWER(0), POWER(1), POWER(2), POWER(3), POWER(4), POWER(5), POWER(6),
+                              POWER(7));
     return _mm256_cvtph_ps(
         _mm_setr_epi16(HALF(0), HALF(1), HALF(2), HALF(3), HALF(4), HALF(5), HALF(6), HALF(7)));
 #undef HALF

@@ -1,11 +1,15 @@
 /* dot.c - every dot of the tier.
  *
  * VPMADDUBSW multiplies unsigned by signed bytes and adds pairs in 16 bits: unsigned formats fit,
- * signed ones take the absolute weight and carry its sign to the activation. Blocks are folded so
- * that a lane holds the exact sum of a block: eight blocks of 32 per step, four of 256; lanes add
- * blocks in turn. One row by up to four tokens, so that a row streams once for four.
+ * signed ones take the absolute weight and carry its sign to the activation. Here is the engine of
+ * one token or two: blocks are folded so that a lane holds the exact sum of a block, eight blocks
+ * of 32 or four of 256; lanes add blocks in turn, and are added after every slab. panel.h is the
+ * engine of more tokens.
  */
 #include "block.h"
+#include "panel.h"
+
+enum { PANEL_LEAST_AVX2 = 8 /* rows that pay for transposing */ };
 
 /* 16 sums of two products: of w (signed, or not) with x. */
 INLINE_AVX2 __m256i products_avx2(enum dtype type, __m256i w, __m256i x)
@@ -20,68 +24,87 @@ INLINE_AVX2 const float *xscale_avx2(const uint8_t *x, int64_t cols)
     return (const float *)(const void *)(x + pi_operand_scales(cols));
 }
 
+/* Scales (or minima) of up to eight blocks of 32; zero past `count`. */
+INLINE_AVX2 __m256 some_scales_avx2(enum dtype type, const uint8_t *w, int64_t count)
+{
+    uint8_t tail[8 * 34] = { 0 };
+    int64_t bytes = block_bytes_avx2(type);
+
+    if (count == 8)
+        return scales_avx2(type, w);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(tail + i * bytes, w + i * bytes, 2);
+    return scales_avx2(type, tail);
+}
+
 /* Adds up to eight blocks of 32 to the lanes: acc += scale * xscale * dot (+ min * xscale * xsum).
- */
-INLINE_AVX2 void step_q8_avx2(enum dtype type, int T, const uint8_t *w, const uint8_t *const x[4],
+ * What stands in the lanes behind the last has scale 0. */
+INLINE_AVX2 void step_q8_avx2(enum dtype type, int T, const uint8_t *w, const uint8_t *const x[2],
                               int64_t cols, int64_t block, int count, __m256 *acc)
 {
     const __m256i ones = _mm256_set1_epi16(1);
     int64_t bytes = block_bytes_avx2(type);
-    __m256 scale = scales_avx2(type, w, count), min = _mm256_setzero_ps();
-    __m256i dot[4][8];
+    __m256 scale = some_scales_avx2(type, w, count), min = scale;
+    __m256i dot[2][8] = { 0 };
 
     if (has_min_avx2(type))
-        min = scales_avx2(type, w + 2, count);
+        min = some_scales_avx2(type, w + 2, count);
 #pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        __m256i q = _mm256_setzero_si256();
-        if (i < count)
-            q = quants_q8_avx2(type, w + i * bytes);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++) {
-            dot[t][i] = _mm256_setzero_si256();
-            if (i < count)
-                dot[t][i] = _mm256_madd_epi16(
-                    products_avx2(type, q, load_avx2(x[t] + 32 * (block + i))), ones);
-        }
+    for (int i = 0; i < count; i++) {
+        __m256i q = quants_q8_avx2(type, w + i * bytes);
+#pragma GCC unroll 2
+        for (int t = 0; t < T; t++)
+            dot[t][i] = _mm256_madd_epi16(
+                products_avx2(type, q, load_avx2(x[t] + 32 * (block + i))), ones);
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++) {
         __m256 xscale = _mm256_load_ps(xscale_avx2(x[t], cols) + block);
+        __m256i xsum = load_avx2(x[t] + pi_operand_sums(OPERAND_Q8, cols) + 4 * block);
         acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(fold_avx2(dot[t])),
                                  _mm256_mul_ps(scale, xscale), acc[t]);
-        if (has_min_avx2(type)) {
-            __m256i xsum = load_avx2(x[t] + pi_operand_sums(OPERAND_Q8, cols) + 4 * block);
+        if (has_min_avx2(type))
             acc[t] = _mm256_fmadd_ps(min, _mm256_mul_ps(xscale, _mm256_cvtepi32_ps(xsum)), acc[t]);
-        }
     }
 }
 
-/* One row and T tokens, blocks of 32. */
-INLINE_AVX2 void row_q8_avx2(enum dtype type, int T, const uint8_t *w, int64_t cols,
-                             const uint8_t *const x[4], float *y, int64_t y_stride)
-{
-    int64_t bytes = block_bytes_avx2(type), blocks = cols / 32, b = 0;
-    __m256 acc[4];
+/* The last blocks of a row, fewer than eight. */
+typedef __m256 last_q8_avx2_fn(const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block,
+                               int count, __m256 acc);
 
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        acc[t] = _mm256_setzero_ps();
-    for (; b + 8 <= blocks; b += 8) {
-        prefetch_avx2(w + b * bytes, (int)bytes * 8);
-        step_q8_avx2(type, T, w + b * bytes, x, cols, b, 8, acc);
+/* One row and T tokens, blocks of 32. */
+INLINE_AVX2 void row_q8_avx2(enum dtype type, int T, last_q8_avx2_fn *last, const uint8_t *w,
+                             int64_t cols, const uint8_t *const x[2], float *y, int64_t y_stride)
+{
+    int64_t bytes = block_bytes_avx2(type), blocks = cols / 32, slab = SLAB_AVX2 / 32;
+    float total[2] = { 0 };
+
+    for (int64_t first = 0; first < blocks; first += slab) {
+        int64_t b = first, end = pi_min(blocks, first + slab);
+        __m256 acc[2];
+#pragma GCC unroll 2
+        for (int t = 0; t < T; t++)
+            acc[t] = _mm256_setzero_ps();
+        for (; b + 8 <= end; b += 8) {
+            prefetch_avx2(w + b * bytes, (int)bytes * 8);
+            step_q8_avx2(type, T, w + b * bytes, x, cols, b, 8, acc);
+        }
+#pragma GCC unroll 2
+        for (int t = 0; t < T; t++) {
+            if (b < end)
+                acc[t] = last(w + b * bytes, x[t], cols, b, (int)(end - b), acc[t]);
+            total[t] += sum_lanes_avx2(acc[t]);
+        }
     }
-    if (b < blocks)
-        step_q8_avx2(type, T, w + b * bytes, x, cols, b, (int)(blocks - b), acc);
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++)
-        y[t * y_stride] = sum_lanes_avx2(acc[t]);
+        y[t * y_stride] = total[t];
 }
 
 /* One block of 256 and T tokens: dot[t] holds parts of sum of group * q * xq, low[t] of sum of
  * low * xsum. */
 INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
-                                const uint8_t *const x[4], int64_t cols, int64_t block,
+                                const uint8_t *const x[2], int64_t cols, int64_t block,
                                 __m256i *dot, __m256i *low)
 {
     __m256i minima, groups = groups_avx2(type, w, &minima);
@@ -90,7 +113,7 @@ INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
     const __m256i pick = _mm256_setr_epi64x(0x0100010001000100, 0x0100010001000100,
                                             0x0302030203020302, 0x0302030203020302);
 
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++)
         dot[t] = low[t] = _mm256_setzero_si256();
 #pragma GCC unroll 8
@@ -98,14 +121,14 @@ INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
         __m256i q = quants_q8k_avx2(type, w, i);
         __m256i scale = _mm256_shuffle_epi8(
             i < 4 ? first : second, _mm256_add_epi8(pick, _mm256_set1_epi8((char)(i % 4 * 4))));
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int t = 0; t < T; t++) {
             __m256i xq = load_avx2(x[t] + 256 * block + 32 * i);
             dot[t] =
                 _mm256_add_epi32(dot[t], _mm256_madd_epi16(products_avx2(type, q, xq), scale));
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++) {
         __m256i xsum = load_avx2(x[t] + pi_operand_sums(OPERAND_Q8K, cols) + 32 * block);
         if (has_min_avx2(type))
@@ -117,70 +140,85 @@ INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
 }
 
 /* Lane k: the sum of all lanes of v[k]. */
-INLINE_AVX2 __m128i fold_four_avx2(__m256i v0, __m256i v1, __m256i v2, __m256i v3)
+INLINE_AVX2 __m128i fold_four_avx2(const __m256i v[4])
 {
-    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v0, v1), _mm256_hadd_epi32(v2, v3));
+    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
 
     return _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
 }
 
-/* Adds up to four blocks of 256: acc += d * xscale * dot - dmin * xscale * low. */
-INLINE_AVX2 void step_q8k_avx2(enum dtype type, int T, const uint8_t *w, const uint8_t *const x[4],
-                               int64_t cols, int64_t block, int count, __m128 *acc)
+/* One block, the sums of token t at 4 * t; returns the bits of its scales. */
+INLINE_AVX2 uint32_t lane_q8k_avx2(enum dtype type, int T, const uint8_t *w,
+                                   const uint8_t *const x[2], int64_t cols, int64_t block,
+                                   __m256i *dot, __m256i *low)
 {
+    __m256i sums[2], minima[2];
+
+    block_q8k_avx2(type, T, w, x, cols, block, sums, minima);
+#pragma GCC unroll 2
+    for (int t = 0; t < T; t++) {
+        dot[4 * t] = sums[t];
+        low[4 * t] = minima[t];
+    }
+    return scale_bits_avx2(type, w);
+}
+
+/* Up to four blocks of a slab: acc = d * xscale * dot - dmin * xscale * low, added up. */
+INLINE_AVX2 void step_q8k_avx2(enum dtype type, int T, const uint8_t *w, const uint8_t *const x[2],
+                               int64_t cols, int64_t block, bool full, int count,
+                               float *total)
+{
+    const __m128i halves = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
     int64_t bytes = block_bytes_avx2(type);
-    __m256i dot[4][4], low[4][4];
-    uint32_t bits[4];
+    __m256i dot[2][4] = { 0 }, low[2][4] = { 0 };
+    uint32_t bits[4] = { 0 };
     __m256 d;
 
+    if (full) {
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; k++) {
-        bits[k] = 0;
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++)
-            dot[k][t] = low[k][t] = _mm256_setzero_si256();
-        if (k < count) {
-            bits[k] = scale_bits_avx2(type, w + k * bytes);
-            block_q8k_avx2(type, T, w + k * bytes, x, cols, block + k, dot[k], low[k]);
-        }
+        for (int k = 0; k < 4; k++)
+            bits[k] = lane_q8k_avx2(type, T, w + k * bytes, x, cols, block + k, &dot[0][k],
+                                    &low[0][k]);
+    } else {
+        for (int k = 0; k < count; k++)
+            bits[k] = lane_q8k_avx2(type, T, w + k * bytes, x, cols, block + k, &dot[0][k],
+                                    &low[0][k]);
     }
-    __m128i both = _mm_setr_epi32((int)bits[0], (int)bits[1], (int)bits[2], (int)bits[3]);
-    both = _mm_shuffle_epi8(both,
-                            _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
-    d = _mm256_cvtph_ps(both);
-#pragma GCC unroll 4
+    d = _mm256_cvtph_ps(_mm_shuffle_epi8(
+        _mm_setr_epi32((int)bits[0], (int)bits[1], (int)bits[2], (int)bits[3]), halves));
+#pragma GCC unroll 2
     for (int t = 0; t < T; t++) {
         __m128 xscale = _mm_load_ps(xscale_avx2(x[t], cols) + block);
-        __m128i sum = fold_four_avx2(dot[0][t], dot[1][t], dot[2][t], dot[3][t]);
-        acc[t] = _mm_fmadd_ps(_mm_cvtepi32_ps(sum), _mm_mul_ps(_mm256_castps256_ps128(d), xscale),
-                              acc[t]);
-        if (has_min_avx2(type)) {
-            sum = fold_four_avx2(low[0][t], low[1][t], low[2][t], low[3][t]);
-            acc[t] = _mm_fnmadd_ps(_mm_cvtepi32_ps(sum),
-                                   _mm_mul_ps(_mm256_extractf128_ps(d, 1), xscale), acc[t]);
-        }
+        __m128 acc = _mm_fmadd_ps(_mm_cvtepi32_ps(fold_four_avx2(dot[t])),
+                                  _mm_mul_ps(_mm256_castps256_ps128(d), xscale), _mm_setzero_ps());
+        if (has_min_avx2(type))
+            acc = _mm_fnmadd_ps(_mm_cvtepi32_ps(fold_four_avx2(low[t])),
+                                _mm_mul_ps(_mm256_extractf128_ps(d, 1), xscale), acc);
+        total[t] += sum_lanes_avx2(_mm256_zextps128_ps256(acc));
     }
 }
 
+/* The last blocks of a row, fewer than four. */
+typedef void last_q8k_avx2_fn(const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block,
+                              int count, float *total);
+
 /* One row and T tokens, blocks of 256. */
-INLINE_AVX2 void row_q8k_avx2(enum dtype type, int T, const uint8_t *w, int64_t cols,
-                              const uint8_t *const x[4], float *y, int64_t y_stride)
+INLINE_AVX2 void row_q8k_avx2(enum dtype type, int T, last_q8k_avx2_fn *last, const uint8_t *w,
+                              int64_t cols, const uint8_t *const x[2], float *y, int64_t y_stride)
 {
     int64_t bytes = block_bytes_avx2(type), blocks = cols / 256, b = 0;
-    __m128 acc[4];
+    float total[2] = { 0 };
 
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        acc[t] = _mm_setzero_ps();
     for (; b + 4 <= blocks; b += 4) {
         prefetch_avx2(w + b * bytes, (int)bytes * 4);
-        step_q8k_avx2(type, T, w + b * bytes, x, cols, b, 4, acc);
+        step_q8k_avx2(type, T, w + b * bytes, x, cols, b, true, 4, total);
     }
-    if (b < blocks)
-        step_q8k_avx2(type, T, w + b * bytes, x, cols, b, (int)(blocks - b), acc);
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        y[t * y_stride] = sum_lanes_avx2(_mm256_zextps128_ps256(acc[t]));
+#pragma GCC unroll 2
+    for (int t = 0; t < T; t++) {
+        if (b < blocks)
+            last(w + b * bytes, x[t], cols, b, (int)(blocks - b), &total[t]);
+        y[t * y_stride] = total[t];
+    }
 }
 
 /* Eight weights of a float format. */
@@ -232,8 +270,8 @@ INLINE_AVX2 void row_f_avx2(enum dtype type, int T, const uint8_t *w, int64_t co
         y[t * y_stride] = sum_lanes_avx2(_mm256_add_ps(even[t], odd[t]));
 }
 
-/* y[t][r]: tokens by fours, twos and ones. */
-#define DOT(format, TYPE, row)                                                                    \
+/* A row of floats by tokens in fours, twos and ones. */
+#define DOT_FLOAT(format, TYPE)                                                                   \
     static PI_DOT(dot_##format##_avx2)                                                            \
     {                                                                                             \
         for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {                                  \
@@ -242,37 +280,125 @@ INLINE_AVX2 void row_f_avx2(enum dtype type, int T, const uint8_t *w, int64_t co
                 const uint8_t *const four[4] = { at, at + x_stride, at + 2 * x_stride,            \
                                                  at + 3 * x_stride };                             \
                 if (m - t >= 4) {                                                                 \
-                    row(TYPE, 4, w, cols, four, y + t * y_stride, y_stride);                      \
+                    row_f_avx2(TYPE, 4, w, cols, four, y + t * y_stride, y_stride);               \
                     t += 4;                                                                       \
                 } else if (m - t >= 2) {                                                          \
-                    row(TYPE, 2, w, cols, four, y + t * y_stride, y_stride);                      \
+                    row_f_avx2(TYPE, 2, w, cols, four, y + t * y_stride, y_stride);               \
                     t += 2;                                                                       \
                 } else {                                                                          \
-                    row(TYPE, 1, w, cols, four, y + t * y_stride, y_stride);                      \
+                    row_f_avx2(TYPE, 1, w, cols, four, y + t * y_stride, y_stride);               \
                     t++;                                                                          \
                 }                                                                                 \
             }                                                                                     \
         }                                                                                         \
     }
 
-DOT(f32, DTYPE_F32, row_f_avx2)
-DOT(f16, DTYPE_F16, row_f_avx2)
-DOT(bf16, DTYPE_BF16, row_f_avx2)
-DOT(q4_0, DTYPE_Q4_0, row_q8_avx2)
-DOT(q4_1, DTYPE_Q4_1, row_q8_avx2)
-DOT(q5_0, DTYPE_Q5_0, row_q8_avx2)
-DOT(q5_1, DTYPE_Q5_1, row_q8_avx2)
-DOT(q8_0, DTYPE_Q8_0, row_q8_avx2)
-DOT(iq4_nl, DTYPE_IQ4_NL, row_q8_avx2)
-DOT(mxfp4, DTYPE_MXFP4, row_q8_avx2)
-DOT(q2_k, DTYPE_Q2_K, row_q8k_avx2)
-DOT(q3_k, DTYPE_Q3_K, row_q8k_avx2)
-DOT(q4_k, DTYPE_Q4_K, row_q8k_avx2)
-DOT(q5_k, DTYPE_Q5_K, row_q8k_avx2)
-DOT(q6_k, DTYPE_Q6_K, row_q8k_avx2)
-DOT(iq4_xs, DTYPE_IQ4_XS, row_q8k_avx2)
+DOT_FLOAT(f32, DTYPE_F32)
+DOT_FLOAT(f16, DTYPE_F16)
+DOT_FLOAT(bf16, DTYPE_BF16)
+
+#undef DOT_FLOAT
+
+/* 256 columns of a format with blocks of 32; see struct chunk_avx2. */
+INLINE_AVX2 void chunk_q8_avx2(enum dtype type, int offset, struct chunk_avx2 *to,
+                               const uint8_t *w)
+{
+    int64_t bytes = block_bytes_avx2(type);
+
+    for (int i = 0; i < 8; i++) {
+        __m256i q = quants_q8_avx2(type, w + i * bytes);
+        q = _mm256_add_epi8(q, _mm256_set1_epi8((char)(offset ? 1 << offset : 0)));
+        _mm256_store_si256((__m256i *)(void *)(to->q + 32 * i), q);
+    }
+    _mm256_store_ps(to->of.q8.scale, scales_avx2(type, w));
+    if (has_min_avx2(type))
+        _mm256_store_ps(to->of.q8.min, scales_avx2(type, w + 2));
+}
+
+/* 256 columns of a format with blocks of 256. */
+INLINE_AVX2 void chunk_q8k_avx2(enum dtype type, int offset, struct chunk_avx2 *to,
+                                const uint8_t *w)
+{
+    __m256i low, group = groups_avx2(type, w, &low);
+    __m256i first = _mm256_permute4x64_epi64(group, 0xD8); /* 0..3, 8..11, 4..7, 12..15 */
+    __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128((int)scale_bits_avx2(type, w)));
+
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        _mm256_store_si256((__m256i *)(void *)(to->q + 32 * i), quants_q8k_avx2(type, w, i));
+    if (offset)
+        low = _mm256_slli_epi16(group, offset);
+    _mm256_store_si256((__m256i *)(void *)to->of.q8k.group[0],
+                       _mm256_unpacklo_epi16(first, first));
+    _mm256_store_si256((__m256i *)(void *)to->of.q8k.group[8],
+                       _mm256_unpackhi_epi16(first, first));
+    _mm256_store_si256((__m256i *)(void *)to->of.q8k.low, low);
+    _mm_storel_pi((__m64 *)(void *)&to->of.q8k.d, d);
+}
+
+#define LAST_q8(format, TYPE)                                                                     \
+    static __attribute__((noinline)) __m256 last_##format##_avx2(                                 \
+        const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block, int count, __m256 acc)   \
+    {                                                                                             \
+        const uint8_t *const one[2] = { x };                                                      \
+        step_q8_avx2(TYPE, 1, w, one, cols, block, count, &acc);                                  \
+        return acc;                                                                               \
+    }
+#define LAST_q8k(format, TYPE)                                                                    \
+    static __attribute__((noinline)) void last_##format##_avx2(                                   \
+        const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block, int count, float *total) \
+    {                                                                                             \
+        const uint8_t *const one[2] = { x };                                                      \
+        step_q8k_avx2(TYPE, 1, w, one, cols, block, false, count, total);                        \
+    }
+
+/* y[t][r]: up to two tokens row by row, which has less to prepare; more by panel.h */
+#define DOT(format, TYPE, kind, block_, span_, offset_)                                           \
+    LAST_##kind(format, TYPE)                                                                     \
+    static void chunk_##format##_avx2(struct chunk_avx2 *to, const uint8_t *w)                    \
+    {                                                                                             \
+        chunk_##kind##_avx2(TYPE, offset_, to, w);                                                \
+    }                                                                                             \
+    static PI_DOT(dot_##format##_avx2)                                                            \
+    {                                                                                             \
+        const struct format_avx2 f = { .chunk = chunk_##format##_avx2, .block = block_,           \
+                                       .bytes = (int)block_bytes_avx2(TYPE), .span = span_,       \
+                                       .offset = offset_, .has_min = has_min_avx2(TYPE) };        \
+        if (m > 2 && rows >= PANEL_LEAST_AVX2) {                                                  \
+            many_avx2(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                  \
+            return;                                                                               \
+        }                                                                                         \
+        for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {                                  \
+            for (int64_t t = 0; t < m; t += 2) {                                                  \
+                const uint8_t *const two[2] = { x + t * x_stride, x + (t + 1) * x_stride };       \
+                if (m - t > 1)                                                                    \
+                    row_##kind##_avx2(TYPE, 2, last_##format##_avx2, w, cols, two,                \
+                                      y + t * y_stride, y_stride);                                \
+                else                                                                              \
+                    row_##kind##_avx2(TYPE, 1, last_##format##_avx2, w, cols, two,                \
+                                      y + t * y_stride, y_stride);                                \
+            }                                                                                     \
+        }                                                                                         \
+    }
+
+/*  format  type          kind  block  span  offset */
+DOT(q4_0,   DTYPE_Q4_0,   q8,   32,    8,    3)
+DOT(q4_1,   DTYPE_Q4_1,   q8,   32,    8,    0)
+DOT(q5_0,   DTYPE_Q5_0,   q8,   32,    4,    4)
+DOT(q5_1,   DTYPE_Q5_1,   q8,   32,    4,    0)
+DOT(q8_0,   DTYPE_Q8_0,   q8,   32,    1,    0)
+DOT(iq4_nl, DTYPE_IQ4_NL, q8,   32,    1,    0)
+DOT(mxfp4,  DTYPE_MXFP4,  q8,   32,    4,    4)
+DOT(q2_k,   DTYPE_Q2_K,   q8k,  256,   4,    0)
+DOT(q3_k,   DTYPE_Q3_K,   q8k,  256,   4,    2)
+DOT(q4_k,   DTYPE_Q4_K,   q8k,  256,   8,    0)
+DOT(q5_k,   DTYPE_Q5_K,   q8k,  256,   4,    0)
+DOT(q6_k,   DTYPE_Q6_K,   q8k,  256,   2,    5)
+DOT(iq4_xs, DTYPE_IQ4_XS, q8k,  256,   1,    0)
 
 #undef DOT
+#undef LAST_q8
+#undef LAST_q8k
 
 void pi_dot_avx2(struct kernels *k)
 {
