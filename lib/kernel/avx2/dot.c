@@ -6,7 +6,6 @@
  * of 32 or four of 256; lanes add blocks in turn, and are added after every slab. panel.h is the
  * engine of more tokens.
  */
-#include "block.h"
 #include "panel.h"
 
 enum { PANEL_LEAST_AVX2 = 8 /* rows that pay for transposing */ };
@@ -298,43 +297,6 @@ DOT_FLOAT(f16, DTYPE_F16)
 DOT_FLOAT(bf16, DTYPE_BF16)
 
 #undef DOT_FLOAT
-
-/* 256 columns of a format with blocks of 32; see struct chunk_avx2. */
-INLINE_AVX2 void chunk_q8_avx2(enum dtype type, int offset, struct chunk_avx2 *to,
-                               const uint8_t *w)
-{
-    int64_t bytes = block_bytes_avx2(type);
-
-    for (int i = 0; i < 8; i++) {
-        __m256i q = quants_q8_avx2(type, w + i * bytes);
-        q = _mm256_add_epi8(q, _mm256_set1_epi8((char)(offset ? 1 << offset : 0)));
-        _mm256_store_si256((__m256i *)(void *)(to->q + 32 * i), q);
-    }
-    _mm256_store_ps(to->of.q8.scale, scales_avx2(type, w));
-    if (has_min_avx2(type))
-        _mm256_store_ps(to->of.q8.min, scales_avx2(type, w + 2));
-}
-
-/* 256 columns of a format with blocks of 256. */
-INLINE_AVX2 void chunk_q8k_avx2(enum dtype type, int offset, struct chunk_avx2 *to,
-                                const uint8_t *w)
-{
-    __m256i low, group = groups_avx2(type, w, &low);
-    __m256i first = _mm256_permute4x64_epi64(group, 0xD8); /* 0..3, 8..11, 4..7, 12..15 */
-    __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128((int)scale_bits_avx2(type, w)));
-
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++)
-        _mm256_store_si256((__m256i *)(void *)(to->q + 32 * i), quants_q8k_avx2(type, w, i));
-    if (offset)
-        low = _mm256_slli_epi16(group, offset);
-    _mm256_store_si256((__m256i *)(void *)to->of.q8k.group[0],
-                       _mm256_unpacklo_epi16(first, first));
-    _mm256_store_si256((__m256i *)(void *)to->of.q8k.group[8],
-                       _mm256_unpackhi_epi16(first, first));
-    _mm256_store_si256((__m256i *)(void *)to->of.q8k.low, low);
-    _mm_storel_pi((__m64 *)(void *)&to->of.q8k.d, d);
-}
 
 #define LAST_q8(format, TYPE)                                                                     \
     static __attribute__((noinline)) __m256 last_##format##_avx2(                                 \

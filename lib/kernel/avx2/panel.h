@@ -1,46 +1,25 @@
 /* panel.h - the engine of the quantised dots for three tokens or more; it knows no format.
  *
- * A format contributes one function, which turns 256 columns of a row into a chunk: bytes in
- * natural order and their scales. Chunks of eight rows are transposed, so that lanes are rows, and
- * a slab of 32 rows stays in the cache for all tokens. VPMADDUBSW multiplies unsigned by signed
- * bytes and adds pairs in 16 bits, where `span` such sums fit; VPMADDWD widens them and multiplies
- * them by the scale of their group.
+ * A format contributes a chunk, see chunk.h. Chunks of eight rows are transposed, so that lanes
+ * are rows, and a slab of 32 rows stays in the cache for all tokens. VPMADDUBSW multiplies
+ * unsigned by signed bytes and adds pairs in 16 bits, where `span` such sums fit; VPMADDWD widens
+ * them and multiplies them by the scale of their group.
  *
  * The floats of one (row, token) are added as in dot.c: what is lane j there is turn j here.
  */
 #ifndef PI_AVX2_PANEL_H
 #define PI_AVX2_PANEL_H
 
-#include "common.h"
+#include "chunk.h"
 
 enum {
-    SLAB_AVX2 = 1024,            /* columns; four chunks */
-    CHUNK_WORDS_AVX2 = 96,       /* dwords of struct chunk_avx2 */
-    TOKENS_AVX2 = 4,             /* of a tile */
-    PANEL_ROWS_AVX2 = 16         /* of a tile: two vectors */
+    TOKENS_AVX2 = 4,     /* of a tile */
+    PANEL_ROWS_AVX2 = 16 /* of a tile: two vectors */
 };
 
-/* 256 columns of a row. Bytes are unsigned, 1 << offset above the value in formats without minima;
- * or signed (span 1). */
-struct chunk_avx2 {
-    uint8_t q[256];
-    union {
-        struct {
-            float scale[8], min[8]; /* of blocks of 32 */
-        } q8;
-        struct {
-            int16_t group[16][2]; /* scales of groups of 16, each twice */
-            int16_t low[16];      /* their minima, or scale << offset */
-            float d, dmin;
-        } q8k;
-        uint32_t words[CHUNK_WORDS_AVX2 - 64];
-    } of;
-} __attribute__((aligned(32)));
-
 struct format_avx2 {
-    /* 256 columns at w: eight blocks of 32 or one of 256 */
-    void (*chunk)(struct chunk_avx2 *to, const uint8_t *w);
-    int block, bytes, span, offset;
+    chunk_avx2_fn *chunk;
+    int block, bytes, span, offset; /* span 1: signed bytes */
     bool has_min;
 };
 

@@ -1,22 +1,18 @@
 /* dot_q8.c - dot of the formats with blocks of 32 (Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, MXFP4).
  *
  * A format is two small functions: quants() makes unsigned bytes of two blocks in natural order,
- * scales() sixteen floats. Two engines take them. Few tokens: a group of 16 blocks is
- * multiplied by VNNI and folded so that lane b holds the integer sum of block b, for one
- * multiply-add per group; weights stream once for four tokens. Many tokens: 32 rows of a slab are
- * transposed so that lanes are rows, and stay in the cache for all tokens. Both add the floats of
- * one (row, token) in one order, so that results do not depend on the engine: per slab lane j sums
- * blocks j, j+16, ... and sum_lanes adds the lanes, slabs in turn.
+ * scales() sixteen floats. Few tokens: a group of 16 blocks is multiplied by VNNI and folded so
+ * that lane b holds the integer sum of block b, for one multiply-add per group; weights stream
+ * once for four tokens. Many tokens: panel.h. Both add the floats of one (row, token) in one
+ * order, so that results do not depend on the engine: per slab lane j sums blocks j, j+16, ...
+ * and sum_lanes adds the lanes, slabs in turn.
  *
  * Formats with signed values are stored with an offset: the integer sum less offset times
  * the sum of the activations, all exact.
  */
-#include "block.h"
+#include "panel.h"
 
-enum {
-    GROUP_Q8_AVX512 = 16,
-    SLAB_Q8_AVX512 = 32 /* blocks: a panel of 32 rows takes 40 KiB of stack */
-};
+enum { GROUP_Q8_AVX512 = 16, SLAB_Q8_AVX512 = SLAB_AVX2 / 32 /* blocks */ };
 
 /* The parts of an operand row. */
 struct operand_q8_avx512 {
@@ -109,9 +105,14 @@ INLINE_AVX512 void step_q8_avx512(enum dtype type, int T, const uint8_t *w,
     }
 }
 
+/* The last blocks of a row, fewer than a group. */
+typedef __m512 last_q8_avx512_fn(const uint8_t *w, const struct operand_q8_avx512 *x,
+                                 int64_t block, int count, __m512 acc);
+
 /* One row and T tokens. */
-INLINE_AVX512 void row_q8_avx512(enum dtype type, int T, const uint8_t *w, int64_t cols,
-                                 const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
+INLINE_AVX512 void row_q8_avx512(enum dtype type, int T, last_q8_avx512_fn *rest,
+                                 const uint8_t *w, int64_t cols, const uint8_t *x,
+                                 int64_t x_stride, float *y, int64_t y_stride)
 {
     int64_t bytes = block_bytes_q8_avx512(type), blocks = cols / 32;
     struct operand_q8_avx512 row[4];
@@ -130,66 +131,35 @@ INLINE_AVX512 void row_q8_avx512(enum dtype type, int T, const uint8_t *w, int64
             prefetch_avx512(w + b * bytes, (int)bytes * GROUP_Q8_AVX512);
             step_q8_avx512(type, T, w + b * bytes, row, b, GROUP_Q8_AVX512, acc);
         }
-        if (b < last)
-            step_q8_avx512(type, T, w + b * bytes, row, b, (int)(last - b), acc);
 #pragma GCC unroll 4
-        for (int t = 0; t < T; t++)
+        for (int t = 0; t < T; t++) {
+            if (b < last)
+                acc[t] = rest(w + b * bytes, &row[t], b, (int)(last - b), acc[t]);
             sum[t] += sum_lanes_avx512(acc[t]);
+        }
     }
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
         y[t * y_stride] = sum[t];
 }
 
-/* 16 or 32 rows of a slab, ready for all tokens. */
-struct panel_q8_avx512 {
-    uint8_t q[SLAB_Q8_AVX512 * 8][2][64]; /* four weights of 16 rows each */
-    float scale[SLAB_Q8_AVX512][2][16], min[SLAB_Q8_AVX512][2][16];
+enum { TOKENS_Q8_AVX512 = 6 /* of a tile */ };
+
+/* The operands of a tile in one slab. */
+struct tokens_q8_avx512 {
+    int32_t start[TOKENS_Q8_AVX512][SLAB_Q8_AVX512]; /* -offset * sum */
+    float scaled[TOKENS_Q8_AVX512][SLAB_Q8_AVX512];  /* scale * sum */
+    const uint8_t *q[TOKENS_Q8_AVX512];
+    const float *scale[TOKENS_Q8_AVX512];
 } __attribute__((aligned(64)));
 
-/* Unpacks 16 rows; those past the last repeat the first. */
-INLINE_AVX512 void panel_q8_avx512(enum dtype type, struct panel_q8_avx512 *p, int half,
-                                   const uint8_t *w, int64_t w_stride, int64_t rows,
-                                   int64_t blocks)
-{
-    int64_t bytes = block_bytes_q8_avx512(type);
-    int count = (int)pi_min(rows, 16);
-
-    for (int64_t b = 0; b < blocks; b += 2) {
-        const uint8_t *at = w + b * bytes;
-        int64_t second = b + 1 < blocks ? bytes : 0;
-        __m512i q[16];
-        for (int r = 0; r < 16; r++) {
-            const uint8_t *row = at + (r < count ? r * w_stride : 0);
-            _mm_prefetch((const char *)row + 4 * bytes, _MM_HINT_T0);
-            q[r] = quants_q8_avx512(type, row, row + second);
-        }
-        transpose_avx512(q);
-        for (int i = 0; i < 16; i++)
-            _mm512_store_si512(p->q[8 * b + i][half], q[i]);
-        for (int64_t i = b; i < b + 1 + (second != 0); i++) {
-            _mm512_store_ps(p->scale[i][half],
-                            scales_q8_avx512(type, w + i * bytes, w_stride, count));
-            if (has_min_q8_avx512(type))
-                _mm512_store_ps(p->min[i][half],
-                                mins_q8_avx512(type, w + i * bytes, w_stride, count));
-        }
-    }
-}
-
-/* The operands of up to six tokens in one slab. */
-struct tokens_q8_avx512 {
-    const uint8_t *q[6];
-    const float *scale[6];
-    int32_t start[6][SLAB_Q8_AVX512] __attribute__((aligned(64))); /* -offset * sum */
-    float scaled[6][SLAB_Q8_AVX512] __attribute__((aligned(64)));  /* scale * sum */
-};
-
 static void tokens_q8_avx512(struct tokens_q8_avx512 *k, int offset, const uint8_t *x,
-                             int64_t x_stride, int m, int64_t cols, int64_t first, int64_t blocks)
+                             int64_t x_stride, int64_t m, int64_t cols, int64_t first,
+                             int64_t blocks)
 {
-    for (int t = 0; t < m; t++) {
-        struct operand_q8_avx512 row = operand_q8_avx512(x + t * x_stride, cols);
+    for (int t = 0; t < TOKENS_Q8_AVX512; t++) {
+        struct operand_q8_avx512 row =
+            operand_q8_avx512(x + pi_min(t, m - 1) * x_stride, cols);
         k->q[t] = row.q + 32 * first;
         k->scale[t] = row.scale + first;
         for (int64_t b = 0; b < blocks; b += 16) {
@@ -205,181 +175,169 @@ static void tokens_q8_avx512(struct tokens_q8_avx512 *k, int offset, const uint8
     }
 }
 
-/* acc[g][t] += the floats of block b for G * 16 rows and T tokens. */
-INLINE_AVX512 void block_q8_avx512(int G, int T, bool has_min, const struct panel_q8_avx512 *p,
-                                   const struct tokens_q8_avx512 *k, int64_t b, __m512 acc[2][6])
+/* acc[g][t] += the floats of block b for 32 rows and T tokens. */
+INLINE_AVX512 void block_q8_avx512(int T, bool has_min, const struct panel_avx512 *p,
+                                   const struct tokens_q8_avx512 *k, int64_t b,
+                                   __m512 acc[2][TOKENS_Q8_AVX512])
 {
-    __m512i sum[2][6];
+    const __m512i *w = p->word[b / 8][0] + b % 8 * 8;
+    const __m512 *scale = (const __m512 *)(const void *)(p->word[b / 8][0] + 64 + b % 8);
+    __m512i sum[2][TOKENS_Q8_AVX512];
 
 #pragma GCC unroll 6
     for (int t = 0; t < T; t++)
-#pragma GCC unroll 2
-        for (int g = 0; g < G; g++)
-            sum[g][t] = _mm512_set1_epi32(k->start[t][b]);
+        sum[0][t] = sum[1][t] = _mm512_set1_epi32(k->start[t][b]);
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++)
 #pragma GCC unroll 6
         for (int t = 0; t < T; t++) {
             int32_t four;
             memcpy(&four, k->q[t] + 32 * b + 4 * i, 4);
-#pragma GCC unroll 2
-            for (int g = 0; g < G; g++)
-                sum[g][t] = _mm512_dpbusd_epi32(sum[g][t], _mm512_load_si512(p->q[8 * b + i][g]),
-                                                _mm512_set1_epi32(four));
+            sum[0][t] = _mm512_dpbusd_epi32(sum[0][t], w[i], _mm512_set1_epi32(four));
+            sum[1][t] = _mm512_dpbusd_epi32(sum[1][t], w[CHUNK_WORDS_AVX2 + i],
+                                            _mm512_set1_epi32(four));
         }
-#pragma GCC unroll 6
-    for (int t = 0; t < T; t++)
-#pragma GCC unroll 2
-        for (int g = 0; g < G; g++) {
-            __m512 scale =
-                _mm512_mul_ps(_mm512_load_ps(p->scale[b][g]), _mm512_set1_ps(k->scale[t][b]));
-            acc[g][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[g][t]), scale, acc[g][t]);
-            if (has_min)
-                acc[g][t] = _mm512_fmadd_ps(_mm512_load_ps(p->min[b][g]),
-                                            _mm512_set1_ps(k->scaled[t][b]), acc[g][t]);
-        }
+#pragma GCC unroll 12
+    for (int i = 0; i < 2 * T; i++) {
+        int g = i % 2, t = i / 2;
+        __m512 both =
+            _mm512_mul_ps(scale[g * CHUNK_WORDS_AVX2], _mm512_set1_ps(k->scale[t][b]));
+        acc[g][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[g][t]), both, acc[g][t]);
+    }
+    if (!has_min)
+        return;
+#pragma GCC unroll 12
+    for (int i = 0; i < 2 * T; i++)
+        acc[i % 2][i / 2] =
+            _mm512_fmadd_ps(scale[i % 2 * CHUNK_WORDS_AVX2 + 8],
+                            _mm512_set1_ps(k->scaled[i / 2][b]), acc[i % 2][i / 2]);
 }
 
-/* A slab's sums for G * 16 rows and T tokens, added to y or (first) written. Lane j of the other
- * engine is turn j here; turns come in the order that lets the tree of sum_lanes be added up
- * with one pending sum per level. */
-INLINE_AVX512 void tile_q8_avx512(int G, int T, bool has_min, const struct panel_q8_avx512 *p,
+/* A slab's sums for 32 rows and T tokens, of which `live` exist, added to y or (first) written.
+ * Lane j of the other engine is turn j here; turns come in the order that lets the tree of
+ * sum_lanes be added up with one pending sum per level. */
+INLINE_AVX512 void tile_q8_avx512(int T, bool has_min, const struct panel_avx512 *p,
                                   const struct tokens_q8_avx512 *k, int64_t blocks, bool first,
-                                  int64_t rows, float *y, int64_t y_stride)
+                                  int64_t rows, int64_t live, float *y, int64_t y_stride)
 {
     static const int8_t order[GROUP_Q8_AVX512] = { 0, 8, 4, 12, 2, 10, 6, 14,
                                                    1, 9, 5, 13, 3, 11, 7, 15 };
-    __m512 pending[4][2][6], acc[2][6];
+    __m512 pending[4][2][TOKENS_Q8_AVX512], acc[2][TOKENS_Q8_AVX512];
 
     for (int turn = 0; turn < GROUP_Q8_AVX512; turn++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < G * T; i++)
-            acc[i % G][i / G] = _mm512_setzero_ps();
-        for (int64_t b = order[turn]; b < blocks; b += GROUP_Q8_AVX512)
-            block_q8_avx512(G, T, has_min, p, k, b, acc);
         int level = 0;
+#pragma GCC unroll 12
+        for (int i = 0; i < 2 * T; i++)
+            acc[i % 2][i / 2] = _mm512_setzero_ps();
+        for (int64_t b = order[turn]; b < blocks; b += GROUP_Q8_AVX512)
+            block_q8_avx512(T, has_min, p, k, b, acc);
         for (; turn >> level & 1; level++)
 #pragma GCC unroll 12
-            for (int i = 0; i < G * T; i++)
-                acc[i % G][i / G] = _mm512_add_ps(pending[level][i % G][i / G], acc[i % G][i / G]);
+            for (int i = 0; i < 2 * T; i++)
+                acc[i % 2][i / 2] = _mm512_add_ps(pending[level][i % 2][i / 2], acc[i % 2][i / 2]);
         if (turn < GROUP_Q8_AVX512 - 1)
 #pragma GCC unroll 12
-            for (int i = 0; i < G * T; i++)
-                pending[level][i % G][i / G] = acc[i % G][i / G];
+            for (int i = 0; i < 2 * T; i++)
+                pending[level][i % 2][i / 2] = acc[i % 2][i / 2];
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < G * T; i++) {
-        int g = i % G, t = i / G;
-        int64_t left = pi_max(0, pi_min(rows - 16 * g, 16));
-        __mmask16 live = (__mmask16)((1u << left) - 1);
-        float *at = y + t * y_stride + 16 * g;
-        if (!first)
-            acc[g][t] = _mm512_add_ps(_mm512_maskz_loadu_ps(live, at), acc[g][t]);
-        _mm512_mask_storeu_ps(at, live, acc[g][t]);
-    }
+#pragma GCC unroll 6
+    for (int t = 0; t < T; t++)
+        if (t < live) {
+            put_avx512(acc[0][t], first, rows, y + t * y_stride);
+            put_avx512(acc[1][t], first, rows - 16, y + t * y_stride + 16);
+        }
 }
 
-typedef void tile_q8_avx512_fn(const struct panel_q8_avx512 *p, const struct tokens_q8_avx512 *k,
-                               int64_t blocks, bool first, int64_t rows, float *y,
-                               int64_t y_stride);
+typedef void tile_q8_avx512_fn(bool has_min, const struct panel_avx512 *p,
+                               const struct tokens_q8_avx512 *k, int64_t blocks, bool first,
+                               int64_t rows, int64_t live, float *y, int64_t y_stride);
 
-#define TILE(G, T, name, has_min)                                                                 \
-    static void tile_##name##_##G##x##T##_avx512(                                                 \
-        const struct panel_q8_avx512 *p, const struct tokens_q8_avx512 *k, int64_t blocks,        \
-        bool first, int64_t rows, float *y, int64_t y_stride)                                     \
+#define TILE(T)                                                                                   \
+    static void tile_q8_##T##_avx512(bool has_min, const struct panel_avx512 *p,                  \
+                                     const struct tokens_q8_avx512 *k, int64_t blocks,            \
+                                     bool first, int64_t rows, int64_t live, float *y,            \
+                                     int64_t y_stride)                                            \
     {                                                                                             \
-        tile_q8_avx512(G, T, has_min, p, k, blocks, first, rows, y, y_stride);                    \
+        tile_q8_avx512(T, has_min, p, k, blocks, first, rows, live, y, y_stride);                 \
     }
-#define TILES(T)                                                                                  \
-    TILE(1, T, plain, false)                                                                      \
-    TILE(2, T, plain, false)                                                                      \
-    TILE(1, T, min, true)                                                                         \
-    TILE(2, T, min, true)
-TILES(1)
-TILES(2)
-TILES(4)
-TILES(6)
+TILE(2)
+TILE(4)
+TILE(6)
 #undef TILE
-#undef TILES
 
-/* All tokens of one slab of up to 32 rows. */
-static void sweep_q8_avx512(const struct panel_q8_avx512 *p, bool has_min, int offset,
-                            int64_t rows, int64_t cols, int64_t first, int64_t blocks, int64_t m,
-                            const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
+/* dot of more tokens; see kernel.h. */
+static void many_q8_avx512(const struct format_avx512 *f, int64_t rows, int64_t cols,
+                           const uint8_t *w, int64_t w_stride, int64_t m, const uint8_t *x,
+                           int64_t x_stride, float *y, int64_t y_stride)
 {
-#define ROW(name, G)                                                                              \
-    { tile_##name##_##G##x1_avx512, tile_##name##_##G##x2_avx512, tile_##name##_##G##x4_avx512,   \
-      tile_##name##_##G##x6_avx512 }
-    static tile_q8_avx512_fn *const tiles[2][2][4] = { { ROW(plain, 1), ROW(plain, 2) },
-                                                       { ROW(min, 1), ROW(min, 2) } };
-#undef ROW
-    static const int sizes[4] = { 1, 2, 4, 6 };
+    struct panel_avx512 p;
     struct tokens_q8_avx512 k;
 
-    for (int64_t t = 0; t < m;) {
-        int64_t left = m - t;
-        int size = left >= 6 ? 3 : left >= 4 ? 2 : left >= 2 ? 1 : 0;
-        tokens_q8_avx512(&k, offset, x + t * x_stride, x_stride, sizes[size], cols, first, blocks);
-        tiles[has_min][rows > 16][size](p, &k, blocks, first == 0, rows, y + t * y_stride,
-                                        y_stride);
-        t += sizes[size];
-    }
+    for (int64_t r = 0; r < rows; r += 32)
+        for (int64_t first = 0; first < cols / 32; first += SLAB_Q8_AVX512) {
+            int64_t blocks = pi_min(cols / 32 - first, SLAB_Q8_AVX512), step;
+            fill_avx512(&p, f, w + r * w_stride + first * f->bytes, w_stride,
+                        pi_min(rows - r, 32), 32 * blocks);
+            for (int64_t t = 0; t < m; t += step) {
+                /* sixes, but 8 and 10 are 4 + 4 and 6 + 4 */
+                int64_t left = m - t;
+                tile_q8_avx512_fn *tile = tile_q8_6_avx512;
+                step = 6;
+                if (left <= 2)
+                    tile = tile_q8_2_avx512, step = 2;
+                else if (left <= 4 || left == 7 || left == 8)
+                    tile = tile_q8_4_avx512, step = 4;
+                tokens_q8_avx512(&k, f->offset, x + t * x_stride, x_stride, left, cols, first,
+                                 blocks);
+                tile(f->has_min, &p, &k, blocks, first == 0, rows - r, left, y + t * y_stride + r,
+                     y_stride);
+            }
+        }
 }
 
-/* From this many tokens on, transposing the weights pays. */
-enum { PANEL_TOKENS_Q8_AVX512 = 8, PANEL_ROWS_Q8_AVX512 = 8 };
-
-INLINE_AVX512 void many_q8_avx512(enum dtype type, int64_t rows, int64_t cols, const uint8_t *w,
-                                  int64_t w_stride, int64_t m, const uint8_t *x, int64_t x_stride,
-                                  float *y, int64_t y_stride)
-{
-    int64_t bytes = block_bytes_q8_avx512(type);
-    struct panel_q8_avx512 p;
-
-    for (int64_t first = 0; first < cols / 32; first += SLAB_Q8_AVX512) {
-        int64_t blocks = pi_min(cols / 32 - first, SLAB_Q8_AVX512);
-        for (int half = 0; half < 1 + (rows > 16); half++)
-            panel_q8_avx512(type, &p, half, w + half * 16 * w_stride + first * bytes, w_stride,
-                            rows - 16 * half, blocks);
-        sweep_q8_avx512(&p, has_min_q8_avx512(type), offset_q8_avx512(type), rows, cols, first,
-                        blocks, m, x, x_stride, y, y_stride);
-    }
-}
-
-INLINE_AVX512 void few_q8_avx512(enum dtype type, int64_t rows, int64_t cols, const uint8_t *w,
-                                 int64_t w_stride, int64_t m, const uint8_t *x, int64_t x_stride,
-                                 float *y, int64_t y_stride)
+INLINE_AVX512 void few_q8_avx512(enum dtype type, last_q8_avx512_fn *last, int64_t rows,
+                                 int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,
+                                 const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 {
     for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {
         int64_t t = 0;
         for (; t + 4 <= m; t += 4)
-            row_q8_avx512(type, 4, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
+            row_q8_avx512(type, 4, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
                           y_stride);
         if (t + 2 <= m) {
-            row_q8_avx512(type, 2, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
+            row_q8_avx512(type, 2, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
                           y_stride);
             t += 2;
         }
         if (t < m)
-            row_q8_avx512(type, 1, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
+            row_q8_avx512(type, 1, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
                           y_stride);
     }
 }
 
 #define DOT(format, TYPE)                                                                         \
-    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
+    static __attribute__((noinline)) __m512 last_##format##_avx512(                               \
+        const uint8_t *w, const struct operand_q8_avx512 *x, int64_t block, int count,            \
+        __m512 acc)                                                                               \
     {                                                                                             \
-        few_q8_avx512(TYPE, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                \
+        step_q8_avx512(TYPE, 1, w, x, block, count, &acc);                                        \
+        return acc;                                                                               \
+    }                                                                                             \
+    static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
+    {                                                                                             \
+        chunk_q8_avx2(TYPE, offset_q8_avx512(TYPE), to, w);                                       \
     }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
-        if (m < PANEL_TOKENS_Q8_AVX512 || rows < PANEL_ROWS_Q8_AVX512) {                          \
-            few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
-            return;                                                                               \
-        }                                                                                         \
-        for (int64_t r = 0; r < rows; r += 32)                                                    \
-            many_q8_avx512(TYPE, pi_min(rows - r, 32), cols, w + r * w_stride, w_stride, m, x,    \
-                           x_stride, y + r, y_stride);                                            \
+        const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 32,           \
+                                         .bytes = (int)block_bytes_q8_avx512(TYPE),               \
+                                         .offset = offset_q8_avx512(TYPE),                        \
+                                         .has_min = has_min_q8_avx512(TYPE) };                    \
+        if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
+            few_q8_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x, x_stride,  \
+                          y, y_stride);                                                           \
+        else                                                                                      \
+            many_q8_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);             \
     }
 
 DOT(q4_0, DTYPE_Q4_0)

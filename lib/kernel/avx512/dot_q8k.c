@@ -10,12 +10,9 @@
  * Formats with signed values are stored with an offset: the products less offset times scale
  * times the sums of the activations, all exact.
  */
-#include "block.h"
+#include "panel.h"
 
-enum {
-    GROUP_Q8K_AVX512 = 4,
-    SLAB_Q8K_AVX512 = 4 /* blocks: a panel of 32 rows takes 45 KiB of stack */
-};
+enum { SLAB_Q8K_AVX512 = SLAB_AVX2 / 256 /* blocks, one for each lane */ };
 
 /* Sums that fit 16 bits times the scales of their groups; IQ4_XS's do not fit. */
 INLINE_AVX512 __m512i scaled_q8k_avx512(enum dtype type, __m512i sum, __m512i products,
@@ -150,274 +147,209 @@ INLINE_AVX512 float sum_lanes_q8k_avx512(__m128 v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+/* The last blocks of a row, fewer than a slab. */
+typedef __m128 last_q8k_avx512_fn(const uint8_t *w, const struct operand_q8k_avx512 *x,
+                                  int64_t block, int count);
+
 /* One row and T tokens. */
-INLINE_AVX512 void row_q8k_avx512(enum dtype type, int T, const uint8_t *w, int64_t cols,
-                                  const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
+INLINE_AVX512 void row_q8k_avx512(enum dtype type, int T, last_q8k_avx512_fn *last,
+                                  const uint8_t *w, int64_t cols, const uint8_t *x,
+                                  int64_t x_stride, float *y, int64_t y_stride)
 {
-    int64_t bytes = block_bytes_q8k_avx512(type), blocks = cols / 256;
+    int64_t bytes = block_bytes_q8k_avx512(type), blocks = cols / 256, b = 0;
     struct operand_q8k_avx512 row[4];
     float sum[4] = { 0 };
 
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
         row[t] = operand_q8k_avx512(x + t * x_stride, cols);
-    for (int64_t first = 0; first < blocks; first += SLAB_Q8K_AVX512) {
-        int64_t last = pi_min(blocks, first + SLAB_Q8K_AVX512), b = first;
+    for (; b + SLAB_Q8K_AVX512 <= blocks; b += SLAB_Q8K_AVX512) {
         __m128 acc[4];
 #pragma GCC unroll 4
         for (int t = 0; t < T; t++)
             acc[t] = _mm_setzero_ps();
-        for (; b + GROUP_Q8K_AVX512 <= last; b += GROUP_Q8K_AVX512) {
-            prefetch_avx512(w + b * bytes, (int)bytes * GROUP_Q8K_AVX512);
-            step_q8k_avx512(type, T, w + b * bytes, row, b, GROUP_Q8K_AVX512, acc);
-        }
-        if (b < last)
-            step_q8k_avx512(type, T, w + b * bytes, row, b, (int)(last - b), acc);
+        prefetch_avx512(w + b * bytes, (int)bytes * SLAB_Q8K_AVX512);
+        step_q8k_avx512(type, T, w + b * bytes, row, b, SLAB_Q8K_AVX512, acc);
 #pragma GCC unroll 4
         for (int t = 0; t < T; t++)
             sum[t] += sum_lanes_q8k_avx512(acc[t]);
     }
 #pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
+    for (int t = 0; t < T; t++) {
+        if (b < blocks)
+            sum[t] += sum_lanes_q8k_avx512(last(w + b * bytes, &row[t], b, (int)(blocks - b)));
         y[t * y_stride] = sum[t];
+    }
 }
 
-/* 16 or 32 rows of a slab, ready for all tokens. A lane of low holds two neighbouring minima. */
-struct panel_q8k_avx512 {
-    uint8_t q[SLAB_Q8K_AVX512 * 64][2][64]; /* four weights of 16 rows each */
-    int32_t group[SLAB_Q8K_AVX512 * 16][2][16], low[SLAB_Q8K_AVX512 * 8][2][16];
-    float d[SLAB_Q8K_AVX512][2][16], dmin[SLAB_Q8K_AVX512][2][16];
-} __attribute__((aligned(64)));
+enum { TOKENS_Q8K_AVX512 = 4 /* of a tile */ };
 
-/* Scales and minima of 16 rows of block b. */
-INLINE_AVX512 void panel_scales_q8k_avx512(enum dtype type, struct panel_q8k_avx512 *p, int half,
-                                           int64_t b, const uint8_t *w, int64_t w_stride,
-                                           int count)
+INLINE_AVX512 __m512i two_words_avx512(const int16_t *at)
 {
-    __m512i group[16], low[16], bits;
-    uint32_t scale[16];
+    int32_t two;
 
-    for (int r = 0; r < 16; r++) {
-        const uint8_t *row = w + (r < count ? r * w_stride : 0);
-        __m256i minima, groups = groups_q8k_avx512(type, row, &minima);
-        group[r] = _mm512_cvtepi16_epi32(groups);
-        low[r] = _mm512_zextsi256_si512(minima);
-        scale[r] = scale_bits_q8k_avx512(type, row);
-    }
-    transpose_avx512(group);
-    for (int i = 0; i < 16; i++)
-        _mm512_store_si512(p->group[16 * b + i][half], group[i]);
-    if (!offset_q8k_avx512(type)) {
-        transpose_avx512(low);
-        for (int i = 0; i < 8; i++)
-            _mm512_store_si512(p->low[8 * b + i][half], low[i]);
-    }
-    bits = _mm512_loadu_si512(scale);
-    _mm512_store_ps(p->d[b][half], _mm512_cvtph_ps(_mm512_cvtepi32_epi16(bits)));
-    _mm512_store_ps(p->dmin[b][half],
-                    _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16))));
+    memcpy(&two, at, 4);
+    return _mm512_set1_epi32(two);
 }
 
-/* Unpacks 16 rows; those past the last repeat the first. */
-INLINE_AVX512 void panel_q8k_avx512(enum dtype type, struct panel_q8k_avx512 *p, int half,
-                                    const uint8_t *w, int64_t w_stride, int64_t rows,
-                                    int64_t blocks)
-{
-    int64_t bytes = block_bytes_q8k_avx512(type);
-    int count = (int)pi_min(rows, 16);
-
-    for (int64_t b = 0; b < blocks; b++, w += bytes) {
-        panel_scales_q8k_avx512(type, p, half, b, w, w_stride, count);
-#pragma GCC unroll 4
-        for (int chunk = 0; chunk < 4; chunk++) {
-            __m512i q[16];
-            for (int r = 0; r < 16; r++)
-                q[r] = quants_q8k_avx512(type, w + (r < count ? r * w_stride : 0), chunk);
-            transpose_avx512(q);
-            for (int i = 0; i < 16; i++)
-                _mm512_store_si512(p->q[64 * b + 16 * chunk + i][half], q[i]);
-        }
-    }
-}
-
-/* acc[g][t] += the floats of block b (of the slab; `at` of the row) for G * 16 rows and T tokens.
- */
-INLINE_AVX512 void panel_block_q8k_avx512(enum dtype type, int G, int T,
-                                          const struct panel_q8k_avx512 *p,
+/* acc = d * xscale * dot (- dmin * xscale * low), for block b of the slab, 32 rows and 4 tokens;
+ * span: dwords of a group. */
+INLINE_AVX512 void block_panel_q8k_avx512(int span, bool has_min, const struct panel_avx512 *p,
                                           const struct operand_q8k_avx512 *x, int64_t b,
-                                          int64_t at, __m512 acc[2][4])
+                                          __m512 acc[2][TOKENS_Q8K_AVX512])
 {
-    const __m512i zero = _mm512_setzero_si512();
-    bool wide =
-        type == DTYPE_Q4_K || type == DTYPE_Q5_K || type == DTYPE_IQ4_XS; /* groups of 32 */
-    int size = wide ? 8 : 4, offset = offset_q8k_avx512(type);
-    __m512i dot[2][4], low[2][4], part[2][4];
+    const __m512i zero = _mm512_setzero_si512(), *w = p->word[b][0];
+    const __m512 *d = (const __m512 *)(const void *)(w + 88);
+    __m512i dot[2][TOKENS_Q8K_AVX512], low[2][TOKENS_Q8K_AVX512], part[2][TOKENS_Q8K_AVX512];
 
 #pragma GCC unroll 8
-    for (int i = 0; i < G * T; i++)
-        dot[i % G][i / G] = low[i % G][i / G] = zero;
-    for (int i = 0; i < 64; i += size) {
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++) {
-            int32_t sum = x[t].sum[16 * at + i / 4];
-            if (wide)
-                sum += x[t].sum[16 * at + i / 4 + 1];
-#pragma GCC unroll 2
-            for (int g = 0; g < G; g++)
-                part[g][t] = offset ? _mm512_set1_epi32(-(sum * (1 << offset))) : zero;
-        }
+    for (int n = 0; n < 2 * TOKENS_Q8K_AVX512; n++)
+        dot[n % 2][n / 2] = low[n % 2][n / 2] = zero;
+    for (int i = 0; i < 64; i += span) {
 #pragma GCC unroll 8
-        for (int j = i; j < i + size; j++)
+        for (int j = i; j < i + span; j++)
 #pragma GCC unroll 4
-            for (int t = 0; t < T; t++) {
+            for (int t = 0; t < TOKENS_Q8K_AVX512; t++) {
                 int32_t four;
-                memcpy(&four, x[t].q + 256 * at + 4 * j, 4);
-#pragma GCC unroll 2
-                for (int g = 0; g < G; g++)
-                    part[g][t] =
-                        _mm512_dpbusd_epi32(part[g][t], _mm512_load_si512(p->q[64 * b + j][g]),
-                                            _mm512_set1_epi32(four));
+                memcpy(&four, x[t].q + 256 * b + 4 * j, 4);
+                for (int g = 0; g < 2; g++)
+                    part[g][t] = _mm512_dpbusd_epi32(j == i ? zero : part[g][t],
+                                                     w[g * CHUNK_WORDS_AVX2 + j],
+                                                     _mm512_set1_epi32(four));
             }
 #pragma GCC unroll 8
-        for (int n = 0; n < G * T; n++) {
-            int g = n % G, t = n / G;
-            __m512i scale = _mm512_load_si512(p->group[16 * b + i / 4][g]);
+        for (int n = 0; n < 2 * TOKENS_Q8K_AVX512; n++) {
+            int g = n % 2, t = n / 2;
+            __m512i scale =
+                _mm512_srai_epi32(w[g * CHUNK_WORDS_AVX2 + 64 + i / 4], 16);
             dot[g][t] = _mm512_add_epi32(dot[g][t], _mm512_mullo_epi32(part[g][t], scale));
         }
     }
 #pragma GCC unroll 8
-    for (int n = 0; n < G * T; n++) {
-        int g = n % G, t = n / G;
-        __m512 xscale = _mm512_set1_ps(x[t].scale[at]);
+    for (int i = 0; i < 8; i++)
+#pragma GCC unroll 8
+        for (int n = 0; n < 2 * TOKENS_Q8K_AVX512; n++)
+            low[n % 2][n / 2] = _mm512_dpwssd_epi32(
+                low[n % 2][n / 2], w[n % 2 * CHUNK_WORDS_AVX2 + 80 + i],
+                two_words_avx512(x[n / 2].sum + 16 * b + 2 * i));
+#pragma GCC unroll 8
+    for (int n = 0; n < 2 * TOKENS_Q8K_AVX512; n++) {
+        int g = n % 2, t = n / 2;
+        __m512 scale = _mm512_set1_ps(x[t].scale[b]);
+        if (!has_min)
+            dot[g][t] = _mm512_sub_epi32(dot[g][t], low[g][t]);
         acc[g][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[g][t]),
-                                    _mm512_mul_ps(_mm512_load_ps(p->d[b][g]), xscale), acc[g][t]);
-        if (offset)
-            continue;
-#pragma GCC unroll 8
-        for (int i = 0; i < 8; i++) {
-            int32_t two;
-            memcpy(&two, x[t].sum + 16 * at + 2 * i, 4);
-            low[g][t] = _mm512_dpwssd_epi32(low[g][t], _mm512_load_si512(p->low[8 * b + i][g]),
-                                            _mm512_set1_epi32(two));
+                                    _mm512_mul_ps(d[g * CHUNK_WORDS_AVX2], scale),
+                                    _mm512_setzero_ps());
+        if (has_min)
+            acc[g][t] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(low[g][t]),
+                                         _mm512_mul_ps(d[g * CHUNK_WORDS_AVX2 + 1], scale),
+                                         acc[g][t]);
+    }
+}
+
+/* A slab's sums for 32 rows and 4 tokens, of which `live` exist, added to y or (first) written:
+ * lane j of the other engine is block j here. */
+#define TILE(name, span)                                                                          \
+    static void tile_q8k_##name##_avx512(const struct format_avx512 *f,                           \
+                                         const struct panel_avx512 *p,                            \
+                                         const struct operand_q8k_avx512 *x, int64_t blocks,      \
+                                         bool first, int64_t rows, int64_t live, float *y,        \
+                                         int64_t y_stride)                                        \
+    {                                                                                             \
+        __m512 acc[SLAB_Q8K_AVX512][2][TOKENS_Q8K_AVX512];                                        \
+        memset(acc, 0, sizeof acc);                                                               \
+        for (int64_t b = 0; b < blocks; b++)                                                      \
+            block_panel_q8k_avx512(span, f->has_min, p, x, b, acc[b]);                            \
+        for (int t = 0; t < TOKENS_Q8K_AVX512 && t < live; t++)                                   \
+            for (int g = 0; g < 2; g++)                                                           \
+                put_avx512(_mm512_add_ps(_mm512_add_ps(acc[0][g][t], acc[2][g][t]),               \
+                                         _mm512_add_ps(acc[1][g][t], acc[3][g][t])),              \
+                           first, rows - 16 * g, y + t * y_stride + 16 * g);                      \
+    }
+TILE(narrow, 4)
+TILE(wide, 8)
+#undef TILE
+
+/* dot of more tokens; see kernel.h. */
+static void many_q8k_avx512(const struct format_avx512 *f, int64_t rows, int64_t cols,
+                            const uint8_t *w, int64_t w_stride, int64_t m, const uint8_t *x,
+                            int64_t x_stride, float *y, int64_t y_stride)
+{
+    struct panel_avx512 p;
+
+    for (int64_t r = 0; r < rows; r += 32)
+        for (int64_t first = 0; first < cols / 256; first += SLAB_Q8K_AVX512) {
+            int64_t blocks = pi_min(cols / 256 - first, SLAB_Q8K_AVX512);
+            fill_avx512(&p, f, w + r * w_stride + first * f->bytes, w_stride,
+                        pi_min(rows - r, 32), 256 * blocks);
+            for (int64_t t = 0; t < m; t += TOKENS_Q8K_AVX512) {
+                struct operand_q8k_avx512 row[TOKENS_Q8K_AVX512];
+                for (int i = 0; i < TOKENS_Q8K_AVX512; i++) {
+                    row[i] = operand_q8k_avx512(x + pi_min(t + i, m - 1) * x_stride, cols);
+                    row[i].q += 256 * first;
+                    row[i].scale += first;
+                    row[i].sum += 16 * first;
+                }
+                (f->wide ? tile_q8k_wide_avx512 : tile_q8k_narrow_avx512)(
+                    f, &p, row, blocks, first == 0, rows - r, m - t, y + t * y_stride + r,
+                    y_stride);
+            }
         }
-        acc[g][t] =
-            _mm512_fnmadd_ps(_mm512_cvtepi32_ps(low[g][t]),
-                             _mm512_mul_ps(_mm512_load_ps(p->dmin[b][g]), xscale), acc[g][t]);
-    }
 }
 
-/* A slab's sums for G * 16 rows and T tokens, added to y or (first) written: lane j of the other
- * engine is turn j here. */
-INLINE_AVX512 void tile_q8k_avx512(enum dtype type, int G, int T, const struct panel_q8k_avx512 *p,
-                                   const uint8_t *x, int64_t x_stride, int64_t cols, int64_t first,
-                                   int64_t blocks, int64_t rows, float *y, int64_t y_stride)
-{
-    struct operand_q8k_avx512 row[4];
-    __m512 acc[GROUP_Q8K_AVX512][2][4];
-
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        row[t] = operand_q8k_avx512(x + t * x_stride, cols);
-    for (int turn = 0; turn < GROUP_Q8K_AVX512; turn++) {
-#pragma GCC unroll 8
-        for (int i = 0; i < G * T; i++)
-            acc[turn][i % G][i / G] = _mm512_setzero_ps();
-        for (int64_t b = turn; b < blocks; b += GROUP_Q8K_AVX512)
-            panel_block_q8k_avx512(type, G, T, p, row, b, first + b, acc[turn]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < G * T; i++) {
-        int g = i % G, t = i / G;
-        int64_t left = pi_max(0, pi_min(rows - 16 * g, 16));
-        __mmask16 live = (__mmask16)((1u << left) - 1);
-        float *at = y + t * y_stride + 16 * g;
-        __m512 sum = _mm512_add_ps(_mm512_add_ps(acc[0][g][t], acc[2][g][t]),
-                                   _mm512_add_ps(acc[1][g][t], acc[3][g][t]));
-        if (first)
-            sum = _mm512_add_ps(_mm512_maskz_loadu_ps(live, at), sum);
-        _mm512_mask_storeu_ps(at, live, sum);
-    }
-}
-
-INLINE_AVX512 void sweep_q8k_avx512(enum dtype type, int G, const struct panel_q8k_avx512 *p,
-                                    int64_t rows, int64_t cols, int64_t first, int64_t blocks,
-                                    int64_t m, const uint8_t *x, int64_t x_stride, float *y,
-                                    int64_t y_stride)
-{
-    int64_t t = 0;
-
-    for (; t + 4 <= m; t += 4)
-        tile_q8k_avx512(type, G, 4, p, x + t * x_stride, x_stride, cols, first, blocks, rows,
-                        y + t * y_stride, y_stride);
-    for (; t < m; t++)
-        tile_q8k_avx512(type, G, 1, p, x + t * x_stride, x_stride, cols, first, blocks, rows,
-                        y + t * y_stride, y_stride);
-}
-
-/* From this many tokens on, transposing the weights pays. */
-enum { PANEL_TOKENS_Q8K_AVX512 = 8, PANEL_ROWS_Q8K_AVX512 = 8 };
-
-INLINE_AVX512 void many_q8k_avx512(enum dtype type, int64_t rows, int64_t cols, const uint8_t *w,
-                                   int64_t w_stride, int64_t m, const uint8_t *x, int64_t x_stride,
-                                   float *y, int64_t y_stride)
-{
-    int64_t bytes = block_bytes_q8k_avx512(type);
-    struct panel_q8k_avx512 p;
-
-    for (int64_t first = 0; first < cols / 256; first += SLAB_Q8K_AVX512) {
-        int64_t blocks = pi_min(cols / 256 - first, SLAB_Q8K_AVX512);
-        for (int half = 0; half < 1 + (rows > 16); half++)
-            panel_q8k_avx512(type, &p, half, w + half * 16 * w_stride + first * bytes, w_stride,
-                             rows - 16 * half, blocks);
-        if (rows > 16)
-            sweep_q8k_avx512(type, 2, &p, rows, cols, first, blocks, m, x, x_stride, y, y_stride);
-        else
-            sweep_q8k_avx512(type, 1, &p, rows, cols, first, blocks, m, x, x_stride, y, y_stride);
-    }
-}
-
-INLINE_AVX512 void few_q8k_avx512(enum dtype type, int64_t rows, int64_t cols, const uint8_t *w,
-                                  int64_t w_stride, int64_t m, const uint8_t *x, int64_t x_stride,
-                                  float *y, int64_t y_stride)
+INLINE_AVX512 void few_q8k_avx512(enum dtype type, last_q8k_avx512_fn *last, int64_t rows,
+                                  int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,
+                                  const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 {
     for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {
         int64_t t = 0;
         for (; t + 4 <= m; t += 4)
-            row_q8k_avx512(type, 4, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
+            row_q8k_avx512(type, 4, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
                            y_stride);
         if (t + 2 <= m) {
-            row_q8k_avx512(type, 2, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
+            row_q8k_avx512(type, 2, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
                            y_stride);
             t += 2;
         }
         if (t < m)
-            row_q8k_avx512(type, 1, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
+            row_q8k_avx512(type, 1, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
                            y_stride);
     }
 }
 
-#define DOT(format, TYPE)                                                                         \
-    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
+#define DOT(format, TYPE, wide_)                                                                  \
+    static __attribute__((noinline)) __m128 last_##format##_avx512(                               \
+        const uint8_t *w, const struct operand_q8k_avx512 *x, int64_t block, int count)           \
     {                                                                                             \
-        few_q8k_avx512(TYPE, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);               \
+        __m128 acc = _mm_setzero_ps();                                                            \
+        step_q8k_avx512(TYPE, 1, w, x, block, count, &acc);                                       \
+        return acc;                                                                               \
+    }                                                                                             \
+    static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
+    {                                                                                             \
+        chunk_q8k_avx2(TYPE, offset_q8k_avx512(TYPE), to, w);                                     \
     }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
-        if (m < PANEL_TOKENS_Q8K_AVX512 || rows < PANEL_ROWS_Q8K_AVX512) {                        \
-            few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
-            return;                                                                               \
-        }                                                                                         \
-        for (int64_t r = 0; r < rows; r += 32)                                                    \
-            many_q8k_avx512(TYPE, pi_min(rows - r, 32), cols, w + r * w_stride, w_stride, m, x,   \
-                            x_stride, y + r, y_stride);                                           \
+        const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 256,          \
+                                         .bytes = (int)block_bytes_q8k_avx512(TYPE),              \
+                                         .offset = offset_q8k_avx512(TYPE),                       \
+                                         .has_min = offset_q8k_avx512(TYPE) == 0,                 \
+                                         .wide = wide_ };                                         \
+        if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
+            few_q8k_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x, x_stride, \
+                           y, y_stride);                                                          \
+        else                                                                                      \
+            many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
     }
 
-DOT(q2_k, DTYPE_Q2_K)
-DOT(q3_k, DTYPE_Q3_K)
-DOT(q4_k, DTYPE_Q4_K)
-DOT(q5_k, DTYPE_Q5_K)
-DOT(q6_k, DTYPE_Q6_K)
-DOT(iq4_xs, DTYPE_IQ4_XS)
+DOT(q2_k, DTYPE_Q2_K, false)
+DOT(q3_k, DTYPE_Q3_K, false)
+DOT(q4_k, DTYPE_Q4_K, true)
+DOT(q5_k, DTYPE_Q5_K, true)
+DOT(q6_k, DTYPE_Q6_K, false)
+DOT(iq4_xs, DTYPE_IQ4_XS, true)
 
 #undef DOT
 
