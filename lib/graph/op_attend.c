@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, SHARED };
+enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, BACK };
 
 enum {
     UNIT_ROWS = 64, /* that share what is read of a block */
@@ -36,12 +36,12 @@ static const struct linked *keeper(const struct program *program, const struct l
 {
     const struct linked *at = s;
 
-    if (s->p[SHARED] == 0)
+    if (s->p[BACK] == 0)
         return s;
     while (at > program->steps) {
         at--;
-        if (at->op == s->op && at->layer == s->layer - (int)s->p[SHARED])
-            return at->p[SHARED] == 0 ? at : NULL;
+        if (at->op == s->op && at->layer == s->layer - (int)s->p[BACK])
+            return at->p[BACK] == 0 ? at : NULL;
     }
     return NULL;
 }
@@ -57,7 +57,7 @@ static int check_params(const struct linked *s, pith_error *err)
         return pi_step_fail(s, err, "the cap and the bias must not be negative");
     if ((s->p[WINDOW] != 0 && !pi_whole(s->p[WINDOW])) ||
         (s->p[CHUNK] != 0 && !pi_whole(s->p[CHUNK])) ||
-        (s->p[SHARED] != 0 && !pi_whole(s->p[SHARED])))
+        (s->p[BACK] != 0 && !pi_whole(s->p[BACK])))
         return pi_step_fail(s, err, "window, chunk and shared must be 0 or whole numbers from 1");
     if (s->p[BIDIRECTIONAL] != 0 && s->p[BIDIRECTIONAL] != 1)
         return pi_step_fail(s, err, "bidirectional must be 0 or 1");
@@ -93,12 +93,12 @@ static int attend_shape(struct shaping *at, pith_error *err)
         return pi_step_fail(s, err, "%s query heads cannot share %s key heads",
                             pi_number(s->p[HEADS], a), pi_number(s->p[KV], b));
     TRY(check_params(s, err));
-    if (s->p[SHARED] != 0) {
+    if (s->p[BACK] != 0) {
         const struct linked *from = keeper(at->program, s);
 
         if (!from || from->p[KV] != s->p[KV])
             return pi_step_fail(s, err, "no layer %s back keeps %lld heads",
-                                pi_number(s->p[SHARED], a), (long long)k);
+                                pi_number(s->p[BACK], a), (long long)k);
         keys = width_of(at->program, from, 1);
         values = width_of(at->program, from, 2);
         s->n_in = 1;
@@ -344,7 +344,7 @@ static void attend_forward(const struct run *run, const struct linked *s, int pa
     struct attention a = attention_of(run, s);
     int64_t rows = run->n * a.g, units = (rows + UNIT_ROWS - 1) / UNIT_ROWS;
 
-    if (s->p[SHARED] == 0) {
+    if (s->p[BACK] == 0) {
         keep(&a, part, parts);
         pi_run_barrier(run, part, parts);
     }
