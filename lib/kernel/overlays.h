@@ -9,7 +9,7 @@
 /* clang-format off */
 #define PI_SCALAR_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 #define PI_AVX2_FILES(X) \
-    X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(probe)
+    X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 #define PI_AVX512_FILES(X) \
     X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 #define PI_AMX_FILES(X) X(many) X(probe)
