@@ -7,6 +7,16 @@
 
 #include "vmath.h"
 
+enum { VALUES_AHEAD_AVX512 = 32 }; /* positions; of keys two panels */
+
+/* Asks for what will be read soon. Blocks of a head lie behind one another and are read from front
+ * to back, so some way ahead lies what comes next, be it keys, values or the next block. */
+INLINE_AVX512 void ask_avx512(const uint8_t *at, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)at + i, _MM_HINT_T0);
+}
+
 /* Elements of K: keys of panel rows i (and i + 1, in BF16). Elements of V: columns of key t. */
 INLINE_AVX512 __m512 load_kv_avx512(enum kv_type type, const uint8_t *at)
 {
@@ -61,21 +71,22 @@ INLINE_AVX512 void scores_avx512(enum kv_type type, int rows, float (*dots)[PI_K
                                  int64_t t)
 {
     int64_t panel = pi_kv_values(type, c) / (PI_KV_KEYS / PI_KV_PANEL), i = 0;
+    int64_t step = type == KV_BF16 ? 2 : 1;
     const uint8_t *k[2] = { block + t / 16 * panel, block + (t / 16 + 1) * panel };
     __m512 sum[8][2];
 
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
         sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-    if (type == KV_BF16) {
-        for (; i + 2 <= c; i += 2)
-            add_scores_avx512(type, rows, sum, q, i, k, true);
-        if (i < c)
-            add_scores_avx512(type, rows, sum, q, i, k, false);
-    } else {
-        for (; i < c; i++)
-            add_scores_avx512(type, rows, sum, q, i, k, false);
+    for (; i + step <= c; i += step) {
+        if (i * 16 * pi_kv_element(type) % 64 == 0) {
+            ask_avx512(k[0] + 2 * panel + i * 16 * pi_kv_element(type), 64);
+            ask_avx512(k[1] + 2 * panel + i * 16 * pi_kv_element(type), 64);
+        }
+        add_scores_avx512(type, rows, sum, q, i, k, true);
     }
+    if (i < c)
+        add_scores_avx512(type, rows, sum, q, i, k, false);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
         _mm512_storeu_ps(dots[r] + t, sum[r][0]);
@@ -160,7 +171,7 @@ INLINE_AVX512 void add_values_avx512(enum kv_type type, int P, int rows, __m512 
 /* o[r][0..16P) += sum over t in [first, last) of s[r][t] * v[t]. In BF16 both are even. */
 INLINE_AVX512 void columns_avx512(enum kv_type type, int P, int rows, float *o, int64_t w,
                                   float (*s)[PI_KV_KEYS], const uint8_t *v, int64_t first,
-                                  int64_t last)
+                                  int64_t last, bool ask)
 {
     int64_t step = type == KV_BF16 ? 2 : 1, bytes = step * w * pi_kv_element(type);
     __m512 acc[8][2];
@@ -171,8 +182,11 @@ INLINE_AVX512 void columns_avx512(enum kv_type type, int P, int rows, float *o, 
         for (int p = 0; p < P; p++)
             acc[r][p] = _mm512_loadu_ps(o + r * w + 16 * p);
     v += first / step * bytes;
-    for (int64_t t = first; t < last; t += step, v += bytes)
+    for (int64_t t = first; t < last; t += step, v += bytes) {
+        if (ask)
+            ask_avx512(v + VALUES_AHEAD_AVX512 / step * bytes, bytes);
         add_values_avx512(type, P, rows, acc, s, t, v);
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -189,9 +203,9 @@ INLINE_AVX512 void values_avx512(enum kv_type type, int rows, float *o, int64_t 
     if (first >= last)
         return;
     for (; i + 32 <= w; i += 32)
-        columns_avx512(type, 2, rows, o + i, w, s, v + i * column, first, last);
+        columns_avx512(type, 2, rows, o + i, w, s, v + i * column, first, last, i == 0);
     if (i < w)
-        columns_avx512(type, 1, rows, o + i, w, s, v + i * column, first, last);
+        columns_avx512(type, 1, rows, o + i, w, s, v + i * column, first, last, i == 0);
 }
 
 /* Rows r .. r + rows: what all of them see together, the rest one by one, each in its order. */
