@@ -9,6 +9,9 @@
  * config.json), calls by this name; or NULL. */
 const struct arch *pi_arch_find(struct str name, bool hf);
 
+/* The constant (numbers.c) for what config.json calls by another word, or NULL. */
+const char *pi_arch_word(struct str word);
+
 /* The i-th architecture, NULL behind the last. */
 const struct arch *pi_arch_at(int i);
 

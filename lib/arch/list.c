@@ -58,3 +58,20 @@ const struct arch *pi_arch_find(struct str name, bool hf)
     }
     return NULL;
 }
+
+const char *pi_arch_word(struct str word)
+{
+    static const char *const words[][2] = {
+        { "gelu_new", "gelu_tanh" }, { "gelu_pytorch_tanh", "gelu_tanh" },
+        { "gelu_fast", "gelu_tanh" }, { "swish", "silu" },
+        /* Kinds of rotary embedding. Within the context that a model was trained for, dynamic
+         * changes nothing; the sections of mrope differ for images only. */
+        { "default", "none" }, { "dynamic", "none" }, { "mrope", "none" }, { "llama3", "bands" },
+        { "su", "longrope" },
+    };
+
+    for (size_t i = 0; i < PI_COUNT(words); i++)
+        if (pi_str_equal(word, pi_str(words[i][0])))
+            return words[i][1];
+    return NULL;
+}

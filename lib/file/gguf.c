@@ -8,7 +8,7 @@
  *
  * Before: weights.h. Next: arch/llama.c.
  */
-#include "weights.h"
+#include "folder.h"
 
 enum {
     MIN_META_BYTES = 8 + 4 + 1,            /* empty key, type, one byte */
@@ -196,44 +196,14 @@ static int place_tensor(struct tensor *t, uint64_t offset, uint64_t alignment,
     return PITH_OK;
 }
 
-static void sift_down(const struct tensor **heap, size_t root, size_t n)
-{
-    for (;;) {
-        size_t child = 2 * root + 1;
-        const struct tensor *moved = heap[root];
-
-        if (child >= n)
-            return;
-        if (child + 1 < n && heap[child + 1]->data > heap[child]->data)
-            child++;
-        if (moved->data >= heap[child]->data)
-            return;
-        heap[root] = heap[child];
-        heap[child] = moved;
-        root = child;
-    }
-}
-
-/* No two tensors may share bytes. Heap sort by place: no recursion, no quadratic case. */
+/* No two tensors may share bytes. */
 static int check_overlap(const struct tensor *tensors, int64_t count, struct arena *arena,
                          pith_error *err)
 {
+    const struct tensor **order;
     size_t n = (size_t)count;
-    const struct tensor **order = pi_arena_alloc(arena, n, sizeof *order);
 
-    if (!order)
-        return pi_no_memory(err, "the tensor order", n * sizeof *order);
-    for (size_t i = 0; i < n; i++)
-        order[i] = &tensors[i];
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(order, i, n);
-    for (size_t i = n; i-- > 1;) {
-        const struct tensor *last = order[0];
-
-        order[0] = order[i];
-        order[i] = last;
-        sift_down(order, 0, i);
-    }
+    TRY(pi_tensors_by_place(&order, tensors, count, arena, err));
     for (size_t i = 1; i < n; i++)
         if (order[i - 1]->data + order[i - 1]->bytes > order[i]->data)
             return pi_fail(err, PITH_E_FORMAT, "%.*s and %.*s overlap in the file",
@@ -388,16 +358,6 @@ static int open_shards(struct weights *w, const char *first, int64_t count, stru
     return join_shards(w, shards, count, arena, err);
 }
 
-static int index_names(struct weights *w, struct arena *arena, pith_error *err)
-{
-    TRY(pi_map_init(&w->by_name, arena, (size_t)w->n_tensors, err));
-    for (int64_t i = 0; i < w->n_tensors; i++)
-        if (!pi_map_add(&w->by_name, w->tensors[i].name, i))
-            return pi_fail(err, PITH_E_FORMAT, "tensor %.*s appears twice",
-                           (int)pi_min_size(w->tensors[i].name.n, 80), w->tensors[i].name.at);
-    return PITH_OK;
-}
-
 static int map_source(struct mapping *file, const struct source *source, pith_error *err)
 {
     if (source->path)
@@ -421,6 +381,8 @@ int pi_weights_open(struct weights *w, struct arena *arena, const struct source 
     bool found;
 
     *w = (struct weights){ 0 };
+    if (source->path && pi_path_is_folder(source->path))
+        return pi_folder_open(w, arena, source->path, err);
     w->files = pi_arena_alloc(arena, 1, sizeof *w->files);
     if (!w->files)
         return pi_no_memory(err, "the file", sizeof *w->files);
@@ -441,7 +403,7 @@ int pi_weights_open(struct weights *w, struct arena *arena, const struct source 
                            (long long)number + 1, (long long)count);
         TRY(open_shards(w, source->path, count, arena, err));
     }
-    return index_names(w, arena, err);
+    return pi_weights_index(w, arena, err);
 }
 
 void pi_weights_close(struct weights *w)

@@ -63,6 +63,20 @@ int pi_mmap_fd(struct mapping *m, int fd, uint64_t offset, size_t size, pith_err
     return PITH_OK;
 }
 
+bool pi_path_exists(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0;
+}
+
+bool pi_path_is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 const char *pi_path_tail(const char *path)
 {
     size_t n = strlen(path);

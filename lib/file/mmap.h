@@ -19,6 +19,10 @@ int pi_mmap_path(struct mapping *m, const char *path, pith_error *err);
  * caller's and may be closed afterwards. */
 int pi_mmap_fd(struct mapping *m, int fd, uint64_t offset, size_t size, pith_error *err);
 
+/* Whether there is something, or a directory, of that name. */
+bool pi_path_exists(const char *path);
+bool pi_path_is_folder(const char *path);
+
 /* The end of a path, short enough to leave an error text room for its reason. */
 const char *pi_path_tail(const char *path);
 

@@ -2,6 +2,57 @@
  */
 #include "weights.h"
 
+static void sift_down(const struct tensor **heap, size_t root, size_t n)
+{
+    for (;;) {
+        size_t child = 2 * root + 1;
+        const struct tensor *moved = heap[root];
+
+        if (child >= n)
+            return;
+        if (child + 1 < n && heap[child + 1]->data > heap[child]->data)
+            child++;
+        if (moved->data >= heap[child]->data)
+            return;
+        heap[root] = heap[child];
+        heap[child] = moved;
+        root = child;
+    }
+}
+
+int pi_tensors_by_place(const struct tensor ***out, const struct tensor *tensors, int64_t count,
+                        struct arena *arena, pith_error *err)
+{
+    size_t n = (size_t)count;
+    const struct tensor **order = pi_arena_alloc(arena, n, sizeof *order);
+
+    if (!order)
+        return pi_no_memory(err, "the tensor order", n * sizeof *order);
+    for (size_t i = 0; i < n; i++)
+        order[i] = &tensors[i];
+    for (size_t i = n / 2; i-- > 0;)
+        sift_down(order, i, n);
+    for (size_t i = n; i-- > 1;) {
+        const struct tensor *last = order[0];
+
+        order[0] = order[i];
+        order[i] = last;
+        sift_down(order, 0, i);
+    }
+    *out = order;
+    return PITH_OK;
+}
+
+int pi_weights_index(struct weights *w, struct arena *arena, pith_error *err)
+{
+    TRY(pi_map_init(&w->by_name, arena, (size_t)w->n_tensors, err));
+    for (int64_t i = 0; i < w->n_tensors; i++)
+        if (!pi_map_add(&w->by_name, w->tensors[i].name, i))
+            return pi_fail(err, PITH_E_FORMAT, "tensor %.*s appears twice",
+                           (int)pi_min_size(w->tensors[i].name.n, 80), w->tensors[i].name.at);
+    return PITH_OK;
+}
+
 const struct tensor *pi_weights_find(const struct weights *w, struct str name)
 {
     int64_t i = pi_map_find(&w->by_name, name);

@@ -49,7 +49,9 @@ struct weights {
     struct map by_name;     /* tensors */
     struct map by_key;      /* metas */
     uint32_t version;       /* of GGUF */
-    bool hf;                /* a Hugging Face folder */
+    bool hf;                /* a Hugging Face folder: see folder.h */
+    const char *folder;     /* its path; NULL for GGUF */
+    int most_files;         /* room in files */
 };
 
 /* Where the bytes come from: exactly one of path, memory, or fd (>= 0 with memory == NULL). */
@@ -61,14 +63,22 @@ struct source {
     uint64_t offset;   /* of fd */
 };
 
-/* Opens and proves a GGUF file, with its shards if it is the first of a split. All memory is in
- * the arena; the mappings are released by pi_weights_close, which is safe on a zeroed struct. */
+/* Opens and proves a GGUF file, with its shards if it is the first of a split, or a Hugging Face
+ * folder. All memory is in the arena; the mappings are released by pi_weights_close, which is safe
+ * on a zeroed struct. */
 int pi_weights_open(struct weights *w, struct arena *arena, const struct source *source,
                     pith_error *err);
 void pi_weights_close(struct weights *w);
 
 /* The tensor of that name, or NULL. */
 const struct tensor *pi_weights_find(const struct weights *w, struct str name);
+
+/* For readers: fills by_name; a name that appears twice is an error. */
+int pi_weights_index(struct weights *w, struct arena *arena, pith_error *err);
+
+/* Pointers to the tensors in the order of their bytes. */
+int pi_tensors_by_place(const struct tensor ***out, const struct tensor *tensors, int64_t count,
+                        struct arena *arena, pith_error *err);
 
 /* The metadata of that key, or NULL. */
 const struct meta *pi_meta_find(const struct weights *w, struct str key);

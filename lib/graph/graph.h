@@ -43,7 +43,7 @@ struct linked {
     int in[MAX_INPUTS]; /* values, in the order of the recipe; -1 for ids and pos */
     int out;
     int n_in;
-    struct matrix w, bias;
+    struct matrix w, bias, more; /* <weight>, <weight>.bias, <weight>.long */
     double p[MAX_PARAMS];
     const double *table; /* what the operation precomputed at link */
     const float *floats; /* the weight as the operation wants it, in float32 */

@@ -58,10 +58,12 @@ int pi_step_floats(const struct shaping *at, const struct matrix *m, const float
     return PITH_OK;
 }
 
-/* The weight of that name; its bias if `bias`. Global weights serve every layer. */
-static const struct bound *find_bound(const struct linkage *from, struct str name, bool bias,
-                                      int layer)
+/* The weight called name + suffix. Global weights serve every layer. */
+static const struct bound *find_bound(const struct linkage *from, struct str name,
+                                      const char *suffix, int layer)
 {
+    size_t n = strlen(suffix);
+
     for (int i = 0; i < from->n_bounds; i++) {
         const struct bound *b = &from->bounds[i];
         struct str row;
@@ -71,8 +73,8 @@ static const struct bound *find_bound(const struct linkage *from, struct str nam
         row = pi_str(b->row->name);
         if (row.n && row.at[row.n - 1] == '?')
             row.n--;
-        if (row.n == name.n + (bias ? 5 : 0) && pi_str_starts(row, name) &&
-            (!bias || memcmp(row.at + name.n, ".bias", 5) == 0))
+        if (row.n == name.n + n && pi_str_starts(row, name) &&
+            memcmp(row.at + name.n, suffix, n) == 0)
             return b;
     }
     return NULL;
@@ -130,12 +132,15 @@ static int read_weight(struct linker *l, struct linked *s, bool *present)
         return !s->op->does->needs_weight || s->op->does->weightless
                    ? PITH_OK : pi_step_fail(s, l->err, "no weight is named");
     name.n -= optional;
-    b = find_bound(l->from, name, false, s->layer);
+    b = find_bound(l->from, name, "", s->layer);
     if (b) {
         s->w = b->m;
-        b = find_bound(l->from, name, true, s->layer);
+        b = find_bound(l->from, name, ".bias", s->layer);
         if (b)
             s->bias = b->m;
+        b = find_bound(l->from, name, ".long", s->layer);
+        if (b)
+            s->more = b->m;
     } else if (!optional) {
         return pi_step_fail(s, l->err, "no weight is called %.*s", (int)name.n, name.at);
     } else {

@@ -4,14 +4,18 @@
  *     angle of pair i at position p:  p * theta^(-2i/width) / divisor[i]
  *
  * Scaling: linear divides the angle by `factor`; yarn blends that with the unscaled angle by
- * wavelength and scales cos and sin (Peng et al. 2023, arXiv 2309.00071).
+ * wavelength and scales cos and sin (Peng et al. 2023, arXiv 2309.00071); bands keeps short
+ * wavelengths, divides long ones and blends in between; longrope has divisors for sessions that
+ * may pass the original context and others for those that may not (Ding et al. 2024, arXiv
+ * 2402.13753).
  */
 #include "graph.h"
 
 #include <math.h>
 
-enum { WIDTH, THETA, SCALING, FACTOR, ORIGINAL, BETA_FAST, BETA_SLOW, ATTENTION };
-enum { SCALING_NONE, SCALING_LINEAR, SCALING_YARN };
+enum { WIDTH, THETA, SCALING, FACTOR, ORIGINAL, BETA_FAST, BETA_SLOW, ATTENTION, LOW, HIGH,
+       FRACTIONAL, MAGNITUDE };
+enum { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_BANDS, SCALING_LONGROPE, SCALINGS };
 
 static const double pi = 3.14159265358979323846;
 
@@ -25,49 +29,95 @@ static double yarn_pair(const double *p, double turns)
 static double yarn_keep(const double *p, int64_t i)
 {
     double fast = p[BETA_FAST] > 0 ? p[BETA_FAST] : 32, slow = p[BETA_SLOW] > 0 ? p[BETA_SLOW] : 1;
-    double low = fmax(0, floor(yarn_pair(p, fast)));
-    double high = fmin(p[WIDTH] - 1, ceil(yarn_pair(p, slow)));
+    double low = yarn_pair(p, fast), high = yarn_pair(p, slow);
 
+    low = fmax(0, p[FRACTIONAL] != 0 ? low : floor(low));
+    high = fmin(p[WIDTH] - 1, p[FRACTIONAL] != 0 ? high : ceil(high));
     return 1 - fmin(1, fmax(0, ((double)i - low) / fmax(0.001, high - low)));
+}
+
+/* The same by how often the pair turns over the original context: HIGH times and more keep all,
+ * LOW times and less nothing. */
+static double bands_keep(const double *p, double frequency)
+{
+    double turns = p[ORIGINAL] * frequency / (2 * pi);
+
+    return fmin(1, fmax(0, (turns - p[LOW]) / (p[HIGH] - p[LOW])));
+}
+
+/* The scaling's own factor of cos and sin. */
+static double own_magnitude(const double *p)
+{
+    if (p[SCALING] == SCALING_YARN && p[FACTOR] > 1)
+        return 1 + 0.1 * log(p[FACTOR]);
+    if (p[SCALING] == SCALING_LONGROPE && p[FACTOR] > 1 && p[ORIGINAL] > 1)
+        return sqrt(1 + log(p[FACTOR]) / log(p[ORIGINAL]));
+    return 1;
+}
+
+static double scaled_frequency(const double *p, int64_t i)
+{
+    double frequency = pow(p[THETA], -2 * (double)i / p[WIDTH]), keep = 0;
+
+    if (p[SCALING] == SCALING_NONE || p[SCALING] == SCALING_LONGROPE)
+        return frequency;
+    if (p[SCALING] == SCALING_YARN)
+        keep = yarn_keep(p, i);
+    if (p[SCALING] == SCALING_BANDS)
+        keep = bands_keep(p, frequency);
+    return frequency * (keep + (1 - keep) / p[FACTOR]);
+}
+
+static int check_angles(const struct linked *s, pith_error *err)
+{
+    const double *p = s->p;
+    int64_t width = pi_whole(p[WIDTH]);
+    char number[32];
+
+    if (width < 2 || width % 2 || width > 65536)
+        return pi_step_fail(s, err, "%s rotary dimensions; an even number up to 65536 is needed",
+                            pi_number(p[WIDTH], number));
+    if (!(p[THETA] > 1) || !(p[FACTOR] > 0) || !(p[SCALING] >= 0 && p[SCALING] < SCALINGS) ||
+        p[SCALING] != floor(p[SCALING]) || (p[SCALING] > SCALING_LINEAR && !(p[ORIGINAL] > 0)))
+        return pi_step_fail(s, err, "base, factor or original context are out of range");
+    if (p[SCALING] == SCALING_BANDS && !(p[LOW] > 0 && p[HIGH] > p[LOW]))
+        return pi_step_fail(s, err, "%s turns for the long band; a number between 0 and the "
+                            "short band's is needed", pi_number(p[LOW], number));
+    for (int i = 0; i < 2; i++) {
+        const struct matrix *w = i ? &s->more : &s->w;
+
+        if (w->data && w->cols != width / 2)
+            return pi_step_fail(s, err, "%s has %lld values, %lld are needed", w->name,
+                                (long long)w->cols, (long long)width / 2);
+    }
+    return PITH_OK;
 }
 
 static int angles_shape(struct shaping *at, pith_error *err)
 {
     struct linked *s = at->s;
     const double *p = s->p;
-    const float *divisor = (const float *)(const void *)s->w.data; /* [pairs] */
-    int64_t width = pi_whole(p[WIDTH]), pairs = width / 2;
-    char number[32];
-    double *frequency; /* [pairs], then the factor of cos and sin */
+    int64_t pairs;
+    double *frequency; /* [2][pairs], the second for long sessions, then the magnitude */
 
-    if (width < 2 || width % 2 || width > 65536)
-        return pi_step_fail(s, err, "%s rotary dimensions; an even number up to 65536 is needed",
-                            pi_number(p[WIDTH], number));
-    if (!(p[THETA] > 1) || !(p[FACTOR] > 0) || !(p[SCALING] == SCALING_NONE ||
-        p[SCALING] == SCALING_LINEAR || (p[SCALING] == SCALING_YARN && p[ORIGINAL] > 0)))
-        return pi_step_fail(s, err, "base, factor or original context are out of range");
-    if (s->w.data && s->w.cols != pairs)
-        return pi_step_fail(s, err, "%s has %lld values, %lld are needed", s->w.name,
-                            (long long)s->w.cols, (long long)pairs);
-    frequency = pi_arena_alloc(at->arena, (size_t)pairs + 1, sizeof *frequency);
+    TRY(check_angles(s, err));
+    pairs = pi_whole(p[WIDTH]) / 2;
+    frequency = pi_arena_alloc(at->arena, (size_t)pairs * 2 + 1, sizeof *frequency);
     if (!frequency)
-        return pi_no_memory(err, "rotary frequencies", (size_t)pairs * sizeof *frequency);
-    for (int64_t i = 0; i < pairs; i++) {
-        double keep = p[SCALING] == SCALING_YARN ? yarn_keep(p, i) : 0;
+        return pi_no_memory(err, "rotary frequencies", (size_t)pairs * 2 * sizeof *frequency);
+    for (int64_t i = 0; i < 2 * pairs; i++) {
+        const uint8_t *data = i >= pairs && s->more.data ? s->more.data : s->w.data;
+        const float *divisor = (const float *)(const void *)data; /* [pairs] */
 
-        frequency[i] = pow(p[THETA], -2 * (double)i / (double)width);
-        if (divisor)
-            frequency[i] /= (double)divisor[i];
-        if (p[SCALING] != SCALING_NONE)
-            frequency[i] *= keep + (1 - keep) / p[FACTOR];
+        frequency[i] = scaled_frequency(p, i % pairs) / (divisor ? (double)divisor[i % pairs] : 1);
         if (!isfinite(frequency[i]))
-            return pi_step_fail(s, err, "the frequency of pair %lld is not finite", (long long)i);
+            return pi_step_fail(s, err, "the frequency of pair %lld is not finite",
+                                (long long)(i % pairs));
     }
-    frequency[pairs] = 1;
-    if (p[SCALING] == SCALING_YARN)
-        frequency[pairs] = (p[ATTENTION] > 0 ? p[ATTENTION] : 1) * (1 + 0.1 * log(p[FACTOR]));
+    frequency[2 * pairs] = p[MAGNITUDE] > 0 ? p[MAGNITUDE]
+                         : own_magnitude(p) * (p[ATTENTION] > 0 ? p[ATTENTION] : 1);
     s->table = frequency;
-    at->width = width;
+    at->width = 2 * pairs;
     return PITH_OK;
 }
 
@@ -75,12 +125,14 @@ static void angles_forward(const struct run *run, const struct linked *s, int pa
 {
     int64_t width = run->program->values[s->out].width, first, last;
     float *y = pi_run_value(run, s->out); /* [n][pairs][cos, sin] */
-    double scale = s->table[width / 2];
+    bool is_long = s->p[ORIGINAL] > 0 && (double)run->plan->capacity > s->p[ORIGINAL];
+    const double *frequency = s->table + (is_long ? width / 2 : 0);
+    double scale = s->table[width];
 
     pi_split(run->n, 1, part, parts, &first, &last);
     for (int64_t t = first; t < last; t++)
         for (int64_t i = 0; i < width / 2; i++) {
-            double angle = (double)(run->position + t) * s->table[i];
+            double angle = (double)(run->position + t) * frequency[i];
 
             y[t * pi_row_stride(width) + 2 * i] = (float)(cos(angle) * scale);
             y[t * pi_row_stride(width) + 2 * i + 1] = (float)(sin(angle) * scale);

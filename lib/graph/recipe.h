@@ -37,12 +37,13 @@ struct weight {
     const char *name;  /* ends in '?' if the file may lack it */
     const char *gguf;  /* in a GGUF file */
     const char *hf;    /* in safetensors, behind one of the arch's prefixes; %e is the slice of a
-                          three-dimensional weight that is stored as one tensor a slice */
+                          three-dimensional weight that is stored as one tensor a slice;
+                          "config:a.b" is an array of numbers in config.json */
     const char *shape; /* expressions, outermost dimension first: "heads*hd,dim" */
     const char *from;  /* for a slice of a fused tensor: its first row ... */
     const char *whole; /* ... and the rows of the whole tensor */
     enum fix fix;      /* for hf */
-    bool ignore;       /* known and not needed */
+    bool ignore;       /* known and not needed; its names may end in '*' */
     const char *when;  /* the row exists only where this expression is not 0; NULL: always */
 };
 

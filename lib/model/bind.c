@@ -324,10 +324,57 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
     return PITH_OK;
 }
 
+/* The array of numbers in config.json that a pattern "config:a.b|..." names, or NULL. */
+static const struct meta *find_values(const struct binder *b, const struct weight *row)
+{
+    struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern, prefix = STR("config:");
+    const struct meta *m = NULL;
+    char name[NAME_BYTES];
+
+    while (!m && b->w->hf && pi_str_cut(&rest, '|', &pattern)) {
+        if (!pi_str_starts(pattern, prefix))
+            continue;
+        pattern = (struct str){ pattern.at + prefix.n, pattern.n - prefix.n };
+        m = pi_meta_find(b->w, tensor_name(STR("text_config."), pattern, 0, 0, name));
+        if (!m)
+            m = pi_meta_find(b->w, pattern);
+    }
+    return m;
+}
+
+/* A vector whose values stand in config.json. */
+static int bind_values(struct binder *b, const struct weight *row, const struct meta *m)
+{
+    struct bound *bound = &b->bounds[b->n_bounds];
+    const char *name = pi_arena_text(b->arena, m->key.at, m->key.n);
+    int64_t n;
+    float *values;
+
+    if (!name)
+        return pi_no_memory(b->err, "a name", m->key.n);
+    TRY(pi_numbers_count(b->numbers, pi_str(row->shape), -1, 1, &n, b->err));
+    if (!m->is_array || m->type != META_F64 || m->count != (uint64_t)n)
+        return pi_fail(b->err, PITH_E_FORMAT, "key %s: %lld numbers, expected %s = %lld", name,
+                       m->type == META_F64 ? (long long)m->count : 0, row->shape, (long long)n);
+    values = pi_arena_alloc(b->arena, (size_t)n, sizeof *values);
+    if (!values)
+        return pi_no_memory(b->err, name, (size_t)n * sizeof *values);
+    for (int64_t i = 0; i < n; i++)
+        values[i] = (float)pi_meta_number(m, (uint64_t)i);
+    bound->row = row;
+    bound->layer = -1;
+    bound->m = (struct matrix){ .data = (const uint8_t *)values, .name = name, .dtype = DTYPE_F32,
+                                .rows = 1, .cols = n, .depth = 1,
+                                .stride = n * (int64_t)sizeof *values };
+    b->n_bounds++;
+    return PITH_OK;
+}
+
 static int bind_row(struct binder *b, const struct weight *row, int layer)
 {
     struct str first, rest = pi_str(pi_weight_pattern(row, b->w->hf));
     const struct tensor *t;
+    const struct meta *values;
     char name[NAME_BYTES];
     double when = 1;
     bool sliced;
@@ -339,6 +386,9 @@ static int bind_row(struct binder *b, const struct weight *row, int layer)
     t = find_tensor(b, row, layer, 0, &sliced);
     if (t)
         return bind_tensor(b, row, t, layer, sliced);
+    values = find_values(b, row);
+    if (values)
+        return bind_values(b, row, values);
     if (row->ignore || row->name[strlen(row->name) - 1] == '?')
         return PITH_OK;
     pi_str_cut(&rest, '|', &first);
@@ -346,13 +396,30 @@ static int bind_row(struct binder *b, const struct weight *row, int layer)
     return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is missing", (int)first.n, first.at);
 }
 
-static int check_claims(const struct binder *b)
+/* Whether a row "visual.*|..." says that tensors with such names are not needed. */
+static bool is_ignored(const struct binder *b, const struct weight *row, struct str name)
 {
-    for (int64_t i = 0; i < b->w->n_tensors; i++)
-        if (!b->claimed[i])
+    struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
+
+    while (row->ignore && pi_str_cut(&rest, '|', &pattern))
+        if (pattern.n && pattern.at[pattern.n - 1] == '*' &&
+            pi_str_starts(name, (struct str){ pattern.at, pattern.n - 1 }))
+            return true;
+    return false;
+}
+
+static int check_claims(const struct binder *b, const struct weight *const *rows, int n_rows)
+{
+    for (int64_t i = 0; i < b->w->n_tensors; i++) {
+        struct str name = b->w->tensors[i].name;
+        bool claimed = b->claimed[i];
+
+        for (int j = 0; j < n_rows && !claimed; j++)
+            claimed = is_ignored(b, rows[j], name);
+        if (!claimed)
             return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is in the file, but %s has no "
-                           "use for it", (int)pi_min_size(b->w->tensors[i].name.n, 80),
-                           b->w->tensors[i].name.at, b->arch->name);
+                           "use for it", (int)pi_min_size(name.n, 80), name.at, b->arch->name);
+    }
     return PITH_OK;
 }
 
@@ -383,5 +450,5 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
             TRY(bind_row(&b, rows[i], layer));
     *out = b.bounds;
     *count = b.n_bounds;
-    return check_claims(&b);
+    return check_claims(&b, rows, n_rows);
 }

@@ -4,54 +4,76 @@
 
 #include <math.h>
 
-/* "<arch>.<key>" in the arena; NULL when memory is out. */
-static char *full_key(struct arena *arena, struct str arch, struct str key)
+/* prefix + "." + key in the arena, or the key alone; NULL when memory is out. */
+static char *full_key(struct arena *arena, struct str prefix, struct str key)
 {
-    char *full = pi_arena_alloc(arena, arch.n + key.n + 2, 1);
+    char *full = pi_arena_alloc(arena, prefix.n + key.n + 2, 1);
+    size_t n = 0;
 
-    if (full) {
-        memcpy(full, arch.at, arch.n);
-        full[arch.n] = '.';
-        memcpy(full + arch.n + 1, key.at, key.n);
+    if (full && prefix.n) {
+        memcpy(full, prefix.at, prefix.n);
+        full[prefix.n] = '.';
+        n = prefix.n + 1;
     }
+    if (full)
+        memcpy(full + n, key.at, key.n);
     return full;
 }
 
 /* The first of the alternatives that the file has; *name is its full key, or the first
- * alternative's if none is there. */
-static int find_key(const struct numbers *n, const char *keys, const struct weights *w,
+ * alternative's if none is there. In GGUF keys stand behind the architecture's name; in
+ * config.json the numbers of a model's text part may stand in an object of their own. */
+static int find_key(const struct numbers *n, const struct key *row, const struct weights *w,
                     struct arena *arena, const struct meta **found, const char **name,
                     pith_error *err)
 {
-    struct str rest = pi_str(keys), key;
+    const struct str prefixes[] = { w->hf ? STR("text_config") : n->arch, STR("") };
 
     *found = NULL;
     *name = NULL;
-    while (!*found && pi_str_cut(&rest, '|', &key)) {
-        char *full = full_key(arena, n->arch, key);
+    for (int i = 0; i <= (int)w->hf && !*found; i++) {
+        struct str rest = pi_str(w->hf ? row->config : row->gguf), key;
 
-        if (!full)
-            return pi_no_memory(err, "a key", key.n);
-        *found = pi_meta_find(w, pi_str(full));
-        if (*found || !*name)
-            *name = full;
+        while (!*found && pi_str_cut(&rest, '|', &key)) {
+            char *full = full_key(arena, prefixes[i], key);
+
+            if (!full)
+                return pi_no_memory(err, "a key", key.n);
+            *found = pi_meta_find(w, pi_str(full));
+            if (*found || (!*name && i == (int)w->hf))
+                *name = full;
+        }
     }
     return PITH_OK;
 }
 
-static int read_array(struct number *row, const struct meta *m, const char *key,
+/* A string stands for the number of the constant of that name. */
+static int read_word(double *out, struct str text, bool hf, const char *key, pith_error *err)
+{
+    const char *word = hf ? pi_arch_word(text) : NULL;
+
+    return pi_constant(word ? pi_str(word) : text, out) ? PITH_OK
+        : pi_fail(err, PITH_E_UNSUPPORTED, "%s is %.*s, which is not supported", key,
+                  (int)pi_min_size(text.n, 60), text.at);
+}
+
+static int read_array(struct number *row, const struct meta *m, bool hf, const char *key,
                       struct arena *arena, pith_error *err)
 {
+    const uint8_t *cursor = m->at;
     double *values;
 
-    if (m->type == META_STR || m->count == 0)
-        return pi_fail(err, PITH_E_FORMAT, "key %s is %s, numbers are needed", key,
-                       m->count ? "an array of string" : "an empty array");
+    if (m->count == 0)
+        return pi_fail(err, PITH_E_FORMAT, "key %s is an empty array", key);
     values = pi_arena_alloc(arena, (size_t)m->count, sizeof *values);
     if (!values)
         return pi_no_memory(err, key, (size_t)m->count * sizeof *values);
-    for (uint64_t i = 0; i < m->count; i++)
-        values[i] = pi_meta_number(m, i);
+    for (uint64_t i = 0; i < m->count; i++) {
+        if (m->type == META_STR)
+            TRY(read_word(&values[i], pi_meta_next_str(&cursor), hf, key, err));
+        else
+            values[i] = pi_meta_number(m, i);
+    }
     row->value = values[0];
     row->per_layer = values;
     row->n_layers = (int64_t)m->count;
@@ -98,7 +120,7 @@ static int read_key(struct numbers *n, const struct key *key, const struct weigh
     const char *name;
 
     *row = (struct number){ .name = key->name };
-    TRY(find_key(n, key->gguf, w, arena, &m, &name, err));
+    TRY(find_key(n, key, w, arena, &m, &name, err));
     if (!m && !key->fallback)
         return pi_fail(err, PITH_E_FORMAT, "key %s is missing", name);
     if (!name)
@@ -112,14 +134,11 @@ static int read_key(struct numbers *n, const struct key *key, const struct weigh
             return pi_fail(err, why.code, "key %s is missing, and its default cannot be "
                            "computed: %s", name, why.text);
     } else if (m->is_array) {
-        TRY(read_array(row, m, name, arena, err));
+        TRY(read_array(row, m, w->hf, name, arena, err));
     } else if (m->type == META_STR) {
         const uint8_t *cursor = m->at;
-        struct str text = pi_meta_next_str(&cursor);
 
-        if (!pi_constant(text, &row->value))
-            return pi_fail(err, PITH_E_UNSUPPORTED, "%s is %.*s, which is not supported", name,
-                           (int)pi_min_size(text.n, 60), text.at);
+        TRY(read_word(&row->value, pi_meta_next_str(&cursor), w->hf, name, err));
     } else {
         row->value = pi_meta_number(m, 0);
     }
@@ -154,7 +173,7 @@ int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_n
     int count = pi_arch_keys(arch, keys);
     int64_t layers;
 
-    *n = (struct numbers){ .tokens = tokens, .layer = -1, .arch = arch_name };
+    *n = (struct numbers){ .tokens = tokens, .layer = -1, .arch = arch_name, .hf = w->hf };
     TRY(read_keys(n, keys, count, w, arena, err));
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
     for (int i = 0; i < n->n; i++)

@@ -7,20 +7,52 @@
  */
 #include "model.h"
 
+/* A string, or the first of several; false if there is none. */
+static bool read_name(struct str *name, const struct meta *m)
+{
+    const uint8_t *cursor = m ? m->at : NULL;
+
+    if (!m || m->type != META_STR || m->count == 0)
+        return false;
+    *name = pi_meta_next_str(&cursor);
+    return true;
+}
+
+/* A model of several parts in one config.json names the architecture of its text part too. */
+static int read_arch_of_folder(pith_model *m, struct str *name, pith_error *err)
+{
+    static const char *const keys[] = { "text_config.model_type", "model_type", "architectures" };
+    bool found = false;
+    struct str one;
+
+    for (size_t i = 0; i < PI_COUNT(keys) && !m->arch; i++)
+        if (read_name(&one, pi_meta_find(&m->weights, pi_str(keys[i])))) {
+            m->arch = pi_arch_find(one, true);
+            if (m->arch || !found)
+                *name = one;
+            found = true;
+        }
+    return found ? PITH_OK : pi_fail(err, PITH_E_FORMAT, "config.json: model_type is missing");
+}
+
 static int choose_arch(pith_model *m, pith_error *err)
 {
     struct str name = STR("");
-    bool found;
+    bool found = true;
 
-    TRY(pi_meta_str(&m->weights, "general.architecture", &name, &found, err));
+    if (m->weights.hf) {
+        TRY(read_arch_of_folder(m, &name, err));
+    } else {
+        TRY(pi_meta_str(&m->weights, "general.architecture", &name, &found, err));
+        m->arch = found && m->weights.n_tensors ? pi_arch_find(name, false) : NULL;
+    }
     m->arch_name = pi_arena_text(&m->arena, name.at, name.n);
     if (!m->arch_name)
         return pi_no_memory(err, "a name", name.n);
-    if (m->weights.n_tensors == 0)
+    if (m->weights.n_tensors == 0 && !m->weights.hf)
         return PITH_OK; /* a vocabulary alone needs no architecture */
     if (!found)
         return pi_fail(err, PITH_E_FORMAT, "key general.architecture is missing");
-    m->arch = pi_arch_find(name, false);
     if (!m->arch)
         return pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s is not supported",
                        (int)pi_min_size(name.n, 60), name.at);

@@ -11,7 +11,7 @@
 
 #define FOLDER "tests/golden/tiny"
 
-enum { MAX_MODELS = 256, NAME_BYTES = 64, FOLDERS = 0 };
+enum { MAX_MODELS = 256, NAME_BYTES = 64, FOLDERS = 1 };
 
 static const int tiers[] = { 0, 1 | 8, 255 }; /* plain C, AVX2 or NEON, all there is */
 
