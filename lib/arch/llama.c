@@ -11,7 +11,7 @@
  */
 #include "graph/recipe.h"
 
-#define ROPE_KEY(key) "rope_parameters." key "|rope_scaling." key
+extern const struct arch pi_arch_rotary;
 
 static const struct key llama_keys[] = {
     /* name, key behind "<arch>.", key in config.json, what it is if absent */
@@ -32,26 +32,6 @@ static const struct key llama_keys[] = {
     { "eps", "attention.layer_norm_rms_epsilon", "rms_norm_eps", NULL },
     { "act", "", "hidden_act", "silu" },
     { "interleaved", "", "", "!hf" },
-    { "rot_share", "", ROPE_KEY("partial_rotary_factor") "|partial_rotary_factor", "1" },
-    { "rot", "rope.dimension_count", "", "floor(hd*rot_share)" },
-    { "theta", "rope.freq_base", "rope_parameters.rope_theta|rope_theta", "10000" },
-    { "scaling", "rope.scaling.type",
-      "rope_parameters.rope_type|rope_scaling.rope_type|rope_scaling.type", "none" },
-    { "original", "rope.scaling.original_context_length",
-      "rope_parameters.original_max_position_embeddings|"
-      "rope_scaling.original_max_position_embeddings|original_max_position_embeddings", "ctx" },
-    { "factor", "rope.scaling.factor", ROPE_KEY("factor"), "hf ? ctx/original : 1" },
-    { "beta_fast", "rope.scaling.yarn_beta_fast", ROPE_KEY("beta_fast"), "32" },
-    { "beta_slow", "rope.scaling.yarn_beta_slow", ROPE_KEY("beta_slow"), "1" },
-    { "truncate", "", ROPE_KEY("truncate"), "1" },
-    { "low", "", ROPE_KEY("low_freq_factor"), "1" },
-    { "high", "", ROPE_KEY("high_freq_factor"), "4" },
-    { "attn_scale", "rope.scaling.attn_factor", "", "1" },
-    { "attn_total", "rope.scaling.yarn_attn_factor", ROPE_KEY("attention_factor"), "0" },
-    { "mscale", "", ROPE_KEY("mscale"), "!hf" },
-    { "mscale_all", "rope.scaling.yarn_log_multiplier", ROPE_KEY("mscale_all_dim"), "0" },
-    { "magnitude", "", "", "attn_total ? attn_total : mscale && mscale_all && factor > 1 ? "
-      "attn_scale*(1 + 0.1*mscale*log(factor)) / (1 + 0.1*mscale_all*log(factor)) : 0" },
     { 0 }
 };
 
@@ -62,10 +42,6 @@ static const struct key llama_keys[] = {
 static const struct weight llama_weights[] = {
     /* name         in GGUF                       in safetensors                shape */
     { "embed",      "token_embd.weight",          "embed_tokens.weight",        "vocab,dim" },
-    { "divisors?",  "rope_freqs.weight|rope_factors_short.weight",
-      "config:rope_parameters.short_factor|config:rope_scaling.short_factor", "rot/2" },
-    { "divisors.long?", "rope_factors_long.weight",
-      "config:rope_parameters.long_factor|config:rope_scaling.long_factor", "rot/2" },
     { "norm1",      "blk.%d.attn_norm.weight",    "layers.%d.input_layernorm.weight", "dim" },
     { "q",          "blk.%d.attn_q.weight",       "layers.%d.self_attn.q_proj.weight",
       "heads*hd,dim" },
@@ -151,6 +127,7 @@ static const struct step llama_leave[] = {
 
 const struct arch pi_arch_llama = {
     .name = "llama",
+    .like = &pi_arch_rotary,
     .hf = "llama|mistral|mixtral",
     .keys = llama_keys,
     .weights = llama_weights,

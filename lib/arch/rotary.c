@@ -1,0 +1,44 @@
+/* rotary.c - the numbers and weights of a rotary position embedding with every kind of scaling, for
+ * families to inherit. They have `ctx` and `hd` themselves.
+ *
+ * config.json has rope_parameters since transformers 5, and rope_scaling before.
+ */
+#include "graph/recipe.h"
+
+extern const struct arch pi_arch_rotary;
+
+#define ROPE_KEY(key) "rope_parameters." key "|rope_scaling." key
+
+static const struct key rotary_keys[] = {
+    { "rot_share", "", ROPE_KEY("partial_rotary_factor") "|partial_rotary_factor", "1" },
+    { "rot", "rope.dimension_count", "", "floor(hd*rot_share)" },
+    { "theta", "rope.freq_base", "rope_parameters.rope_theta|rope_theta", "10000" },
+    { "scaling", "rope.scaling.type",
+      "rope_parameters.rope_type|rope_scaling.rope_type|rope_scaling.type", "none" },
+    { "original", "rope.scaling.original_context_length",
+      "rope_parameters.original_max_position_embeddings|"
+      "rope_scaling.original_max_position_embeddings|original_max_position_embeddings", "ctx" },
+    { "factor", "rope.scaling.factor", ROPE_KEY("factor"), "hf ? ctx/original : 1" },
+    { "beta_fast", "rope.scaling.yarn_beta_fast", ROPE_KEY("beta_fast"), "32" },
+    { "beta_slow", "rope.scaling.yarn_beta_slow", ROPE_KEY("beta_slow"), "1" },
+    { "truncate", "", ROPE_KEY("truncate"), "1" },
+    { "low", "", ROPE_KEY("low_freq_factor"), "1" },
+    { "high", "", ROPE_KEY("high_freq_factor"), "4" },
+    { "attn_scale", "rope.scaling.attn_factor", "", "1" },
+    { "attn_total", "rope.scaling.yarn_attn_factor", ROPE_KEY("attention_factor"), "0" },
+    { "mscale", "", ROPE_KEY("mscale"), "!hf" },
+    { "mscale_all", "rope.scaling.yarn_log_multiplier", ROPE_KEY("mscale_all_dim"), "0" },
+    { "magnitude", "", "", "attn_total ? attn_total : mscale && mscale_all && factor > 1 ? "
+      "attn_scale*(1 + 0.1*mscale*log(factor)) / (1 + 0.1*mscale_all*log(factor)) : 0" },
+    { 0 }
+};
+
+static const struct weight rotary_weights[] = {
+    { "divisors?",  "rope_freqs.weight|rope_factors_short.weight",
+      "config:rope_parameters.short_factor|config:rope_scaling.short_factor", "rot/2" },
+    { "divisors.long?", "rope_factors_long.weight",
+      "config:rope_parameters.long_factor|config:rope_scaling.long_factor", "rot/2" },
+    { 0 }
+};
+
+const struct arch pi_arch_rotary = { .keys = rotary_keys, .weights = rotary_weights };
