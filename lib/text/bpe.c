@@ -61,34 +61,63 @@ static int32_t find_joined(const struct vocab *v, struct str left, struct str ri
     return pi_vocab_find(v, (struct str){ text, n });
 }
 
-/* Adds "left right" of the file. text has room for the longest piece; *last is the result of the
- * merge before, and of this one afterwards. */
-static int add_merge(struct bpe *b, struct str line, uint32_t rank, char *text, int32_t *last,
-                     pith_error *err)
+/* Adds a merge of two pieces. text has room for the longest piece; *last is the result of the
+ * merge before, and of this one afterwards. Of equal merges the first stays, or the last. */
+static int add_merge(struct bpe *b, struct str left, struct str right, uint32_t rank, bool first,
+                     char *text, int32_t *last, pith_error *err)
 {
-    const char *space = line.n > 1 ? memchr(line.at + 1, ' ', line.n - 1) : NULL;
-    struct str left, right;
+    struct str rest = right;
     int32_t ids[3];
     struct merge *m;
 
-    if (!space)
-        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.merges[%u] is \"%.*s\", not a pair",
-                       rank, (int)pi_min_size(line.n, 40), line.at);
-    left = (struct str){ line.at, (size_t)(space - line.at) };
-    right = (struct str){ space + 1, line.n - left.n - 1 };
+    if (rest.n >= b->prefix.n) {
+        rest.at += b->prefix.n;
+        rest.n -= b->prefix.n;
+    }
     ids[0] = pi_vocab_find(b->vocab, left);
     ids[1] = pi_vocab_find(b->vocab, right);
-    ids[2] = find_joined(b->vocab, left, right, *last + 1, text);
+    ids[2] = find_joined(b->vocab, left, rest, *last + 1, text);
     for (int i = 0; i < 3; i++)
         if (ids[i] < 0)
             return pi_fail(err, PITH_E_FORMAT,
-                           "tokenizer.ggml.merges[%u] is \"%.*s\": its %s is no token", rank,
-                           (int)pi_min_size(line.n, 40), line.at,
-                           i == 0 ? "left" : i == 1 ? "right" : "whole");
+                           "tokenizer merges[%u] is \"%.*s %.*s\": its %s is no token", rank,
+                           (int)pi_min_size(left.n, 40), left.at, (int)pi_min_size(right.n, 40),
+                           right.at, i == 0 ? "left" : i == 1 ? "right" : "whole");
     *last = ids[2];
     m = merge_of(b, ids[0], ids[1]);
-    if (!m->result)
+    if (!m->result || !first)
         *m = (struct merge){ ids[0], ids[1], rank, ids[2] + 1 };
+    return PITH_OK;
+}
+
+/* Cuts "left right"; false if there is no space in it. */
+static bool cut_merge(struct str line, struct str *left, struct str *right)
+{
+    const char *space = line.n > 1 ? memchr(line.at + 1, ' ', line.n - 1) : NULL;
+
+    if (!space)
+        return false;
+    *left = (struct str){ line.at, (size_t)(space - line.at) };
+    *right = (struct str){ space + 1, line.n - left->n - 1 };
+    return true;
+}
+
+/* An empty table for `count` merges, and room for the longest piece. */
+static int new_merges(struct bpe *b, struct arena *arena, uint64_t count, char **text,
+                      pith_error *err)
+{
+    size_t slots = 16;
+
+    if (count >= INT32_MAX)
+        return pi_fail(err, PITH_E_LIMIT, "the tokenizer has %llu merges, at most %d",
+                       (unsigned long long)count, INT32_MAX - 1);
+    while (slots < count + count / 2 + 1)
+        slots *= 2;
+    b->mask = slots - 1;
+    b->merges = pi_arena_alloc(arena, slots, sizeof *b->merges);
+    *text = pi_arena_alloc(arena, b->vocab->longest, 1);
+    if (!b->merges || !*text)
+        return pi_no_memory(err, "merges", slots * sizeof *b->merges);
     return PITH_OK;
 }
 
@@ -97,28 +126,67 @@ int pi_bpe_open_ranks(struct bpe *b, struct arena *arena, const struct weights *
 {
     const struct meta *m;
     const uint8_t *cursor;
-    size_t slots = 16;
     int32_t last = -1;
     char *text;
 
-    *b = (struct bpe){ .vocab = v, .whole = whole };
+    *b = (struct bpe){ .vocab = v, .whole = whole, .unk = v->unk };
     TRY(pi_meta_array(w, "tokenizer.ggml.merges", META_STR, &m, err));
     if (!m)
         return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.merges is missing");
-    if (m->count >= INT32_MAX)
-        return pi_fail(err, PITH_E_LIMIT, "tokenizer.ggml.merges has %llu merges, at most %d",
-                       (unsigned long long)m->count, INT32_MAX - 1);
-    while (slots < m->count + m->count / 2 + 1)
-        slots *= 2;
-    b->mask = slots - 1;
-    b->merges = pi_arena_alloc(arena, slots, sizeof *b->merges);
-    text = pi_arena_alloc(arena, v->longest, 1);
-    if (!b->merges || !text)
-        return pi_no_memory(err, "merges", slots * sizeof *b->merges);
+    TRY(new_merges(b, arena, m->count, &text, err));
     cursor = m->at;
-    for (uint32_t i = 0; i < m->count; i++)
-        TRY(add_merge(b, pi_meta_next_str(&cursor), i, text, &last, err));
+    for (uint32_t i = 0; i < m->count; i++) {
+        struct str line = pi_meta_next_str(&cursor), left, right;
+
+        if (!cut_merge(line, &left, &right))
+            return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.merges[%u] is \"%.*s\", not a pair",
+                           i, (int)pi_min_size(line.n, 40), line.at);
+        TRY(add_merge(b, left, right, i, true, text, &last, err));
+    }
     return PITH_OK;
+}
+
+int pi_bpe_open_codes(struct bpe *b, struct arena *arena, pith_error *err)
+{
+    b->codes = pi_arena_alloc(arena, BPE_CODES, sizeof *b->codes);
+    if (!b->codes)
+        return pi_no_memory(err, "characters", BPE_CODES * sizeof *b->codes);
+    for (uint32_t c = 0; c < BPE_CODES; c++) {
+        char spelled[4];
+        int n = pi_utf8_put(c, spelled);
+
+        b->codes[c] = pi_vocab_find_plain(b->vocab, (struct str){ spelled, (size_t)n });
+    }
+    return PITH_OK;
+}
+
+int pi_bpe_open_json(struct bpe *b, struct arena *arena, const struct json *merges,
+                     const struct vocab *v, pith_error *err)
+{
+    int32_t last = -1;
+    uint32_t rank = 0;
+    char *text;
+
+    b->vocab = v;
+    if (pi_json_kind(merges) != JSON_ARRAY)
+        return pi_fail(err, PITH_E_FORMAT, "model.merges is missing");
+    TRY(new_merges(b, arena, merges->n, &text, err));
+    for (struct json_walk w = pi_json_walk(merges); pi_json_next(&w);) {
+        struct str line = pi_json_text(w.value), left, right;
+        bool pair = pi_json_kind(w.value) == JSON_ARRAY && w.value->n == 2;
+
+        if (pi_str_starts(line, STR("#version")))
+            continue;
+        if (pair) {
+            left = pi_json_text(w.value + 1);
+            right = pi_json_text(w.value + 1 + w.value[1].size);
+        }
+        if (!pair && !cut_merge(line, &left, &right))
+            return pi_fail(err, PITH_E_FORMAT, "model.merges[%u] is \"%.*s\", not a pair", w.index,
+                           (int)pi_min_size(line.n, 40), line.at);
+        TRY(add_merge(b, left, right, rank++, false, text, &last, err));
+    }
+    return pi_bpe_open_codes(b, arena, err);
 }
 
 /* Whether a space mark follows something else in the piece: it spans two words. */
@@ -180,7 +248,7 @@ static int reserve_symbols(struct bpe_scratch *s, size_t n, pith_error *err)
     return PITH_OK;
 }
 
-static int reserve_text(struct bpe_scratch *s, size_t n, pith_error *err)
+int pi_bpe_reserve_text(struct bpe_scratch *s, size_t n, pith_error *err)
 {
     size_t capacity = s->text_capacity ? s->text_capacity : SYMBOLS_MIN;
 
@@ -291,7 +359,7 @@ static int spell_word(const struct bpe *b, struct bpe_scratch *s, struct str wor
     *spelled = (struct str){ NULL, 0 };
     if (word.n > b->vocab->longest)
         return PITH_OK;
-    TRY(reserve_text(s, 2 * word.n, err)); /* the code points are below U+0800 */
+    TRY(pi_bpe_reserve_text(s, 2 * word.n, err)); /* the code points are below U+0800 */
     for (size_t i = 0; i < word.n; i++)
         spelled->n += (size_t)pi_utf8_put(pi_vocab_byte_code((uint8_t)word.at[i]),
                                           s->text + spelled->n);
@@ -328,6 +396,89 @@ int pi_bpe_word(const struct bpe *b, struct bpe_scratch *s, struct str word, str
         if (id >= 0)
             TRY(pi_id_list_push(out, id, err));
     }
+    return PITH_OK;
+}
+
+/* The token of a character of a word, with what the vocabulary puts around it, or -1. */
+static int32_t find_character(const struct bpe *b, char *text, struct str c, bool first, bool last)
+{
+    bool before = b->prefix.n && !first, behind = b->suffix.n && last;
+    size_t n = 0;
+
+    if (!before && !behind)
+        return pi_vocab_find_plain(b->vocab, c);
+    if (before) {
+        memcpy(text, b->prefix.at, b->prefix.n);
+        n = b->prefix.n;
+    }
+    memcpy(text + n, c.at, c.n);
+    n += c.n;
+    if (behind) {
+        memcpy(text + n, b->suffix.at, b->suffix.n);
+        n += b->suffix.n;
+    }
+    return pi_vocab_find_plain(b->vocab, (struct str){ text, n });
+}
+
+/* Adds the tokens of a character's bytes, if there are tokens for all. */
+static bool add_bytes(const struct bpe *b, struct bpe_scratch *s, struct str c, size_t *symbols)
+{
+    for (size_t i = 0; i < c.n; i++)
+        if (!b->bytes || b->vocab->bytes[(uint8_t)c.at[i]] < 0)
+            return false;
+    for (size_t i = 0; i < c.n; i++)
+        s->symbols[(*symbols)++] =
+            (struct bpe_symbol){ .id = b->vocab->bytes[(uint8_t)c.at[i]], .n = 1 };
+    return true;
+}
+
+/* Fills the symbols of a word. An unknown character waits for the next token, so that those beside
+ * it may join it; bytes overtake it, as they do in tokenizers. */
+static size_t spell_characters(const struct bpe *b, struct bpe_scratch *s, struct str word)
+{
+    size_t symbols = 0;
+    bool unknown = false;
+    int length;
+
+    for (size_t at = 0; at < word.n; at += (size_t)length) {
+        uint32_t code = pi_utf8_next(word.at + at, word.at + word.n, &length);
+        struct str c = { word.at + at, (size_t)length };
+        bool last = at + c.n == word.n;
+        int32_t id;
+
+        if (code < BPE_CODES && !b->prefix.n && !(last && b->suffix.n))
+            id = b->codes[code];
+        else
+            id = find_character(b, s->text, c, at == 0, last);
+        if (id < 0 && add_bytes(b, s, c, &symbols))
+            continue;
+        if (unknown && (id >= 0 || !b->fuse))
+            s->symbols[symbols++] = (struct bpe_symbol){ .id = b->unk, .n = 1 };
+        unknown = id < 0 && b->unk >= 0;
+        if (id >= 0)
+            s->symbols[symbols++] = (struct bpe_symbol){ .id = id, .n = 1 };
+    }
+    if (unknown)
+        s->symbols[symbols++] = (struct bpe_symbol){ .id = b->unk, .n = 1 };
+    return symbols;
+}
+
+int pi_bpe_characters(const struct bpe *b, struct bpe_scratch *s, struct str word,
+                      struct id_list *out, pith_error *err)
+{
+    int32_t id = b->whole ? pi_vocab_find_plain(b->vocab, word) : -1;
+    size_t n;
+
+    if (id >= 0)
+        return pi_id_list_push(out, id, err);
+    TRY(reserve_symbols(s, word.n + 1, err));
+    TRY(pi_bpe_reserve_text(s, b->prefix.n + 4 + b->suffix.n, err));
+    n = spell_characters(b, s, word);
+    if (n == 0)
+        return PITH_OK;
+    merge_symbols(b, s, (int32_t)n);
+    for (int32_t i = 0; i >= 0; i = s->symbols[i].next)
+        TRY(pi_id_list_push(out, s->symbols[i].id, err));
     return PITH_OK;
 }
 
@@ -384,7 +535,7 @@ static int mark_spaces(struct bpe_scratch *s, struct str word, bool space, size_
 
     if (word.n > SYMBOLS_MAX)
         return pi_fail(err, PITH_E_LIMIT, "a word of %zu bytes, at most %zu", word.n, SYMBOLS_MAX);
-    TRY(reserve_text(s, SPACE_MARK.n * (word.n + 1), err));
+    TRY(pi_bpe_reserve_text(s, SPACE_MARK.n * (word.n + 1), err));
     for (size_t i = 0; i < word.n + space; i++) {
         char c = i < space ? ' ' : word.at[i - space];
 

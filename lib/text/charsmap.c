@@ -1,6 +1,6 @@
-/* charsmap.c - SentencePiece's replacements of characters; see normal.h. The blob is the length of a
- * double-array trie, the trie, and the texts that its values are offsets of. Every step in the trie
- * is checked, so that any bytes may stand in it.
+/* charsmap.c - SentencePiece's replacements of characters; see normal.h. The blob is the length
+ * of a double-array trie, the trie, and the texts that its values are offsets of. Every step in
+ * the trie is checked, so that any bytes may stand in it.
  */
 #include "normal.h"
 

@@ -1,5 +1,5 @@
-/* regex.h - regular expressions as tokenizer.json uses them: Oniguruma's syntax and its choice among
- * matches (the leftmost, and there the first alternative), on UTF-8. Internal to text/.
+/* regex.h - regular expressions as tokenizer.json uses them: Oniguruma's syntax and its choice
+ * among matches (the leftmost, and there the first alternative), on UTF-8. Internal to text/.
  *
  * No captures and no references to them: PITH_E_UNSUPPORTED, like all that is not understood.
  */
@@ -14,7 +14,7 @@ enum regex_op {
     RE_STAR,   /* as many of set x as possible; y: an enum regex_greed */
     RE_SPLIT,  /* goes on at x, or else at y */
     RE_JUMP,   /* to x */
-    RE_LOOK,   /* what follows, to the next RE_DONE of this level, must match (y: must not); then x */
+    RE_LOOK,   /* what follows, to its RE_DONE, must match (y: must not); then x */
     RE_ATOMIC, /* what follows, to RE_DONE, matches in its first way only */
     RE_DONE,
     RE_BEHIND, /* the code point before is (y: is not) in set x */
@@ -23,7 +23,8 @@ enum regex_op {
 };
 
 enum regex_greed { GREEDY, LAZY, POSSESSIVE };
-enum regex_place { TEXT_START, TEXT_END, TEXT_END_LINE, LINE_START, LINE_END, WORD_EDGE, WORD_INSIDE };
+enum regex_place { TEXT_START, TEXT_END, TEXT_END_LINE, LINE_START, LINE_END, WORD_EDGE,
+                   WORD_INSIDE };
 
 struct regex_inst { /* targets are relative */
     uint8_t op;

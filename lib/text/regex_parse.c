@@ -3,42 +3,7 @@
  * Instructions name their targets by distance, so that a finished part can be moved and copied.
  * Nesting is bounded, and so is the program.
  */
-#include "regex.h"
-
-#include "unicode.h"
-
-enum { CODE_MAX = 4096, SETS_MAX = 1024, ITEMS_MAX = 8192, NEST_MAX = 32, REPEAT_MAX = 1000 };
-
-struct regex_parser {
-    struct regex *re;
-    struct str pattern;
-    const char *at, *end;
-    int depth;
-    bool fold, dot_all;
-    pith_error *err;
-};
-
-static int regex_error(const struct regex_parser *p, const char *what)
-{
-    return pi_fail(p->err, PITH_E_UNSUPPORTED, "the regular expression \"%.*s\": %s at byte %d",
-                   (int)pi_min_size(p->pattern.n, 80), p->pattern.at, what,
-                   (int)(p->at - p->pattern.at));
-}
-
-static bool next_is(const struct regex_parser *p, const char *z)
-{
-    size_t n = strlen(z);
-
-    return (size_t)(p->end - p->at) >= n && memcmp(p->at, z, n) == 0;
-}
-
-static bool take_mark(struct regex_parser *p, const char *z)
-{
-    if (!next_is(p, z))
-        return false;
-    p->at += strlen(z);
-    return true;
-}
+#include "regex_parse.h"
 
 /* Makes room for one instruction at `at` and puts it there. */
 static int put_inst(struct regex_parser *p, int32_t at, enum regex_op op, int32_t x, int32_t y)
@@ -46,282 +11,10 @@ static int put_inst(struct regex_parser *p, int32_t at, enum regex_op op, int32_
     struct regex *re = p->re;
 
     if (re->n_code == CODE_MAX)
-        return regex_error(p, "is too long a program");
+        return pi_regex_error(p, "is too long a program");
     memmove(re->code + at + 1, re->code + at, (size_t)(re->n_code - at) * sizeof *re->code);
     re->code[at] = (struct regex_inst){ .op = (uint8_t)op, .x = x, .y = y };
     re->n_code++;
-    return PITH_OK;
-}
-
-static int add_set(struct regex_parser *p, int32_t *set)
-{
-    struct regex *re = p->re;
-
-    if (re->n_sets == SETS_MAX)
-        return regex_error(p, "too many classes");
-    *set = re->n_sets;
-    re->sets[re->n_sets++] = (struct regex_set){ .first = re->n_items, .also = -1,
-                                                 .folded = p->fold };
-    return PITH_OK;
-}
-
-static int add_item(struct regex_parser *p, int32_t set, struct regex_item item)
-{
-    struct regex *re = p->re;
-
-    if (re->n_items == ITEMS_MAX)
-        return regex_error(p, "too large a class");
-    re->items[re->n_items++] = item;
-    re->sets[set].n++;
-    return PITH_OK;
-}
-
-/* Settles the answers of a finished set for ASCII. */
-static void finish_set(struct regex *re, int32_t set)
-{
-    for (uint32_t c = 0; c < 0x80; c++)
-        if (pi_regex_set_has(re, set, c | 0x40000000u))
-            re->sets[set].ascii[c / 32] |= 1u << c % 32;
-}
-
-static int take_hex(struct regex_parser *p, int digits, uint32_t *code)
-{
-    uint32_t value = 0;
-    int n = 0;
-
-    for (; n < digits && p->at < p->end; n++, p->at++) {
-        char c = *p->at, low = (char)(c | 32);
-
-        if (c >= '0' && c <= '9')
-            value = value * 16 + (uint32_t)(c - '0');
-        else if (low >= 'a' && low <= 'f')
-            value = value * 16 + (uint32_t)(low - 'a') + 10;
-        else
-            break;
-    }
-    *code = value;
-    return n && value <= 0x10FFFF ? PITH_OK : regex_error(p, "a broken code point");
-}
-
-/* An escape that stands for one code point; p->at is behind the backslash. */
-static int take_escaped(struct regex_parser *p, uint32_t *code)
-{
-    static const char names[] = "ntrfvae", values[] = "\n\t\r\f\v\a\x1B";
-    const char *found;
-    int n;
-
-    if (p->at == p->end)
-        return regex_error(p, "ends in a backslash");
-    if (take_mark(p, "x{")) {
-        TRY(take_hex(p, 8, code));
-        return take_mark(p, "}") ? PITH_OK : regex_error(p, "a } is missing");
-    }
-    if (take_mark(p, "x"))
-        return take_hex(p, 2, code);
-    if (take_mark(p, "u"))
-        return take_hex(p, 4, code);
-    found = strchr(names, *p->at);
-    if (found && *p->at) {
-        *code = (uint32_t)(uint8_t)values[found - names];
-        p->at++;
-        return PITH_OK;
-    }
-    if ((*p->at >= 'a' && *p->at <= 'z') || (*p->at >= 'A' && *p->at <= 'Z') ||
-        (*p->at >= '0' && *p->at <= '9'))
-        return regex_error(p, "an escape that is not known");
-    *code = pi_utf8_next(p->at, p->end, &n);
-    p->at += n;
-    return PITH_OK;
-}
-
-/* The general categories that a name stands for, or 0. */
-static uint32_t category_mask(struct str name)
-{
-    static const char names[] = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So "
-                                "Zs Zl Zp Cc Cf Cs Co Cn ";
-    static const struct {
-        const char *name, *categories;
-    } longer[] = {
-        { "Letter", "L" },      { "Mark", "M" },   { "Number", "N" },    { "Punctuation", "P" },
-        { "Symbol", "S" },      { "Separator", "Z" }, { "Other", "C" },  { "Uppercase_Letter", "Lu" },
-        { "Lowercase_Letter", "Ll" }, { "Decimal_Number", "Nd" },        { "digit", "Nd" },
-    };
-    uint32_t mask = 0;
-
-    for (size_t i = 0; i < PI_COUNT(longer); i++)
-        if (pi_str_equal(name, pi_str(longer[i].name)))
-            name = pi_str(longer[i].categories);
-    if (name.n != 1 && name.n != 2)
-        return 0;
-    for (int i = 0; names[3 * i]; i++)
-        if (names[3 * i] == name.at[0] && (name.n == 1 || names[3 * i + 1] == name.at[1]))
-            mask |= UNI(i);
-    return mask;
-}
-
-/* \p{Name}, \p{^Name}, \P{Name}; p->at is behind the p. */
-static int take_property(struct regex_parser *p, bool negated, struct regex_item *item)
-{
-    struct str name;
-    const char *close;
-    int script;
-
-    if (!take_mark(p, "{"))
-        return regex_error(p, "\\p without a name");
-    negated ^= take_mark(p, "^");
-    close = memchr(p->at, '}', (size_t)(p->end - p->at));
-    if (!close)
-        return regex_error(p, "a } is missing");
-    name = (struct str){ p->at, (size_t)(close - p->at) };
-    *item = (struct regex_item){ .kind = SET_CLASS, .negated = negated, .a = category_mask(name) };
-    if (item->a == 0) {
-        script = pi_unicode_find_script(name);
-        if (script <= 0)
-            return regex_error(p, "a property that is not known");
-        item->kind = SET_SCRIPT;
-        item->a = (uint32_t)script;
-    }
-    p->at = close + 1;
-    return PITH_OK;
-}
-
-/* A class such as \s or \p{L}, with p->at on the letter; *known is false for other escapes. */
-static int take_shorthand(struct regex_parser *p, struct regex_item *item, bool *known)
-{
-    char c = p->at < p->end ? *p->at : 0;
-    bool negated = c >= 'A' && c <= 'Z';
-
-    *known = true;
-    p->at++;
-    switch (c | 32) {
-    case 'p': return take_property(p, negated, item);
-    case 's': *item = (struct regex_item){ SET_CLASS, negated, UNI_SPACE, 0 }; return PITH_OK;
-    case 'd': *item = (struct regex_item){ SET_CLASS, negated, UNI(UNI_ND), 0 }; return PITH_OK;
-    case 'w': *item = (struct regex_item){ SET_WORD, negated, 0, 0 }; return PITH_OK;
-    }
-    p->at--;
-    *known = false;
-    return PITH_OK;
-}
-
-static int take_posix(struct regex_parser *p, struct regex_item *item, bool *known)
-{
-    static const struct {
-        const char *name;
-        uint32_t mask;
-    } rows[] = {
-        { "digit:]", UNI(UNI_ND) }, { "space:]", UNI_SPACE }, { "cntrl:]", UNI(UNI_CC) },
-    };
-    bool negated;
-
-    *known = take_mark(p, "[:");
-    if (!*known)
-        return PITH_OK;
-    negated = take_mark(p, "^");
-    for (size_t i = 0; i < PI_COUNT(rows); i++)
-        if (take_mark(p, rows[i].name)) {
-            *item = (struct regex_item){ SET_CLASS, negated, rows[i].mask, 0 };
-            return PITH_OK;
-        }
-    return regex_error(p, "a bracket class that is not known");
-}
-
-static int parse_class(struct regex_parser *p, int32_t *set);
-
-/* One code point of a class, escaped or not. */
-static int take_class_code(struct regex_parser *p, uint32_t *code)
-{
-    int n;
-
-    if (p->at == p->end)
-        return regex_error(p, "a ] is missing");
-    if (take_mark(p, "\\")) {
-        if (take_mark(p, "b")) {
-            *code = '\b';
-            return PITH_OK;
-        }
-        return take_escaped(p, code);
-    }
-    *code = pi_utf8_next(p->at, p->end, &n);
-    p->at += n;
-    return PITH_OK;
-}
-
-/* A code point or a range of a class. */
-static int take_range(struct regex_parser *p, struct regex_item *item)
-{
-    *item = (struct regex_item){ .kind = SET_RANGE };
-    TRY(take_class_code(p, &item->a));
-    item->b = item->a;
-    if (p->end - p->at >= 2 && *p->at == '-' && p->at[1] != ']') {
-        p->at++;
-        TRY(take_class_code(p, &item->b));
-        if (item->b < item->a)
-            return regex_error(p, "a range that runs backwards");
-    }
-    return PITH_OK;
-}
-
-/* The items up to ] or &&. Items of a set are adjacent, so that sets within are made first. */
-static int take_items(struct regex_parser *p, int32_t *set, bool *closed)
-{
-    struct regex_item list[256];
-    int n = 0;
-    bool first = true;
-
-    while (!(*closed = !first && take_mark(p, "]")) && !next_is(p, "&&")) {
-        bool known = false;
-
-        if (n == (int)PI_COUNT(list) || p->at == p->end)
-            return regex_error(p, p->at == p->end ? "a ] is missing" : "too large a class");
-        first = false;
-        if (next_is(p, "[:")) {
-            TRY(take_posix(p, &list[n], &known));
-        } else if (take_mark(p, "[")) {
-            int32_t inner;
-
-            known = true;
-            TRY(parse_class(p, &inner));
-            list[n] = (struct regex_item){ .kind = SET_SET, .a = (uint32_t)inner };
-        } else if (next_is(p, "\\")) {
-            p->at++;
-            TRY(take_shorthand(p, &list[n], &known));
-            p->at -= !known;
-        }
-        if (!known)
-            TRY(take_range(p, &list[n]));
-        n++;
-    }
-    TRY(add_set(p, set));
-    for (int i = 0; i < n; i++)
-        TRY(add_item(p, *set, list[i]));
-    return PITH_OK;
-}
-
-/* A class whose [ has been taken. */
-static int parse_class(struct regex_parser *p, int32_t *set)
-{
-    bool negated = take_mark(p, "^"), closed;
-    int32_t also;
-
-    if (++p->depth > NEST_MAX)
-        return regex_error(p, "is nested too deeply");
-    TRY(take_items(p, set, &closed));
-    for (also = *set; !closed; also = p->re->sets[also].also) {
-        p->at += 2; /* && */
-        TRY(take_items(p, &p->re->sets[also].also, &closed));
-        finish_set(p->re, p->re->sets[also].also);
-    }
-    if (negated && p->re->sets[*set].also >= 0) { /* the whole of it is negated: a set around it */
-        struct regex_item inner = { .kind = SET_SET, .a = (uint32_t)*set };
-
-        finish_set(p->re, *set);
-        TRY(add_set(p, set));
-        TRY(add_item(p, *set, inner));
-    }
-    p->re->sets[*set].negated = negated;
-    finish_set(p->re, *set);
-    p->depth--;
     return PITH_OK;
 }
 
@@ -330,9 +23,9 @@ static int put_item(struct regex_parser *p, struct regex_item item)
 {
     int32_t set = 0;
 
-    TRY(add_set(p, &set));
-    TRY(add_item(p, set, item));
-    finish_set(p->re, set);
+    TRY(pi_regex_add_set(p, &set));
+    TRY(pi_regex_add_item(p, set, item));
+    pi_regex_finish_set(p->re, set);
     return put_inst(p, p->re->n_code, RE_SET, set, 0);
 }
 
@@ -345,7 +38,7 @@ static int parse_behind(struct regex_parser *p, bool negated)
 
     TRY(parse_either(p));
     if (p->re->n_code != start + 1 || p->re->code[start].op != RE_SET)
-        return regex_error(p, "a look-behind of more than one code point");
+        return pi_regex_error(p, "a look-behind of more than one code point");
     p->re->code[start].op = RE_BEHIND;
     p->re->code[start].y = negated;
     return PITH_OK;
@@ -365,7 +58,7 @@ static int take_flags(struct regex_parser *p, bool *whole)
         else if (*p->at == 'm')
             p->dot_all = on;
         else
-            return regex_error(p, "a group that is not known");
+            return pi_regex_error(p, "a group that is not known");
     }
     *whole = p->at < p->end && *p->at == ')';
     p->at += p->at < p->end;
@@ -374,7 +67,7 @@ static int take_flags(struct regex_parser *p, bool *whole)
 
 static int close_group(struct regex_parser *p)
 {
-    return take_mark(p, ")") ? PITH_OK : regex_error(p, "a ) is missing");
+    return pi_regex_take(p, ")") ? PITH_OK : pi_regex_error(p, "a ) is missing");
 }
 
 /* What follows (. */
@@ -390,7 +83,7 @@ static int parse_group(struct regex_parser *p)
     int32_t start = p->re->n_code;
 
     for (size_t i = 0; i < PI_COUNT(kinds); i++) {
-        if (!take_mark(p, kinds[i].mark))
+        if (!pi_regex_take(p, kinds[i].mark))
             continue;
         if (kinds[i].op == RE_BEHIND) {
             TRY(parse_behind(p, kinds[i].negated));
@@ -404,12 +97,12 @@ static int parse_group(struct regex_parser *p)
         p->dot_all = dot_all;
         return close_group(p);
     }
-    if (take_mark(p, "?:")) {
+    if (pi_regex_take(p, "?:")) {
         /* the plain group */
-    } else if (take_mark(p, "?<")) {
+    } else if (pi_regex_take(p, "?<")) {
         while (p->at < p->end && *p->at++ != '>')
             ;
-    } else if (take_mark(p, "?")) {
+    } else if (pi_regex_take(p, "?")) {
         TRY(take_flags(p, &whole));
     }
     TRY(parse_either(p));
@@ -442,9 +135,9 @@ static int parse_escape(struct regex_parser *p)
     TRY(take_place(p, &known));
     if (known)
         return PITH_OK;
-    TRY(take_shorthand(p, &item, &known));
+    TRY(pi_regex_take_shorthand(p, &item, &known));
     if (!known) {
-        TRY(take_escaped(p, &item.a));
+        TRY(pi_regex_take_escaped(p, &item.a));
         item.b = item.a;
     }
     if (item.kind == SET_WORD)
@@ -458,33 +151,33 @@ static int parse_atom(struct regex_parser *p)
     int32_t set;
     int n;
 
-    if (take_mark(p, "("))
+    if (pi_regex_take(p, "("))
         return parse_group(p);
-    if (take_mark(p, "[")) {
-        TRY(parse_class(p, &set));
+    if (pi_regex_take(p, "[")) {
+        TRY(pi_regex_parse_class(p, &set));
         return put_inst(p, p->re->n_code, RE_SET, set, 0);
     }
-    if (take_mark(p, "\\"))
+    if (pi_regex_take(p, "\\"))
         return parse_escape(p);
-    if (take_mark(p, "^"))
+    if (pi_regex_take(p, "^"))
         return put_inst(p, p->re->n_code, RE_ASSERT, LINE_START, 0);
-    if (take_mark(p, "$"))
+    if (pi_regex_take(p, "$"))
         return put_inst(p, p->re->n_code, RE_ASSERT, LINE_END, 0);
-    if (take_mark(p, ".")) {
+    if (pi_regex_take(p, ".")) {
         item = (struct regex_item){ SET_RANGE, !p->dot_all, '\n', '\n' };
         if (p->dot_all)
             item.a = 0, item.b = UINT32_MAX;
         return put_item(p, item);
     }
     if (strchr("*+?", *p->at))
-        return regex_error(p, "nothing to repeat");
+        return pi_regex_error(p, "nothing to repeat");
     item.a = item.b = pi_utf8_next(p->at, p->end, &n);
     p->at += n;
     return put_item(p, item);
 }
 
-/* {n}, {n,}, {,m}, {n,m}; false, with p->at as before, if the brace is plain text. most: -1 if there is
- * no bound. */
+/* {n}, {n,}, {,m}, {n,m}; false, with p->at as before, if the brace is plain text. most: -1 if
+ * there is no bound. */
 static bool take_counts(struct regex_parser *p, int32_t *least, int32_t *most)
 {
     const char *start = p->at++;
@@ -545,7 +238,7 @@ static int put_repeat(struct regex_parser *p, int32_t start, int32_t least, int3
     int32_t once = start + outer;
 
     if (least > REPEAT_MAX || most > REPEAT_MAX || (most >= 0 && most < least))
-        return regex_error(p, "a repetition that is too long");
+        return pi_regex_error(p, "a repetition that is too long");
     if (outer)
         TRY(put_inst(p, start, RE_ATOMIC, 0, 0));
     for (int32_t i = 1; i < least; i++)
@@ -580,19 +273,19 @@ static int parse_repeats(struct regex_parser *p, int32_t start)
         enum regex_greed greed = GREEDY;
         bool counted = false;
 
-        if (take_mark(p, "*"))
+        if (pi_regex_take(p, "*"))
             least = 0, most = -1;
-        else if (take_mark(p, "+"))
+        else if (pi_regex_take(p, "+"))
             least = 1, most = -1;
-        else if (take_mark(p, "?"))
+        else if (pi_regex_take(p, "?"))
             least = 0, most = 1;
-        else if (next_is(p, "{") && take_counts(p, &least, &most))
+        else if (pi_regex_next_is(p, "{") && take_counts(p, &least, &most))
             counted = true;
         else
             return PITH_OK;
-        if (take_mark(p, "?"))
+        if (pi_regex_take(p, "?"))
             greed = LAZY;
-        else if (!counted && take_mark(p, "+"))
+        else if (!counted && pi_regex_take(p, "+"))
             greed = POSSESSIVE;
         TRY(put_repeat(p, start, least, most, greed));
     }
@@ -616,9 +309,9 @@ static int parse_either(struct regex_parser *p)
     int32_t start = re->n_code, jumps = -1;
 
     if (++p->depth > NEST_MAX)
-        return regex_error(p, "is nested too deeply");
+        return pi_regex_error(p, "is nested too deeply");
     TRY(parse_sequence(p));
-    while (take_mark(p, "|")) {
+    while (pi_regex_take(p, "|")) {
         TRY(put_inst(p, start, RE_SPLIT, 1, re->n_code - start + 2));
         TRY(put_inst(p, re->n_code, RE_JUMP, jumps, 0));
         jumps = re->n_code - 1;
@@ -711,7 +404,7 @@ static int open_regex(struct regex *re, struct arena *arena, struct regex_parser
         status = put_item(p, (struct regex_item){ .kind = SET_RANGE, .a = code, .b = code });
     }
     if (status == PITH_OK && p->at < p->end)
-        status = regex_error(p, "a ) without its (");
+        status = pi_regex_error(p, "a ) without its (");
     if (status == PITH_OK)
         status = put_inst(p, p->re->n_code, RE_MATCH, 0, 0);
     if (status == PITH_OK)

@@ -97,6 +97,32 @@ static const struct split_rule split_rules[] = {
     { "tekken", &form_tekken, LLAMA3_FLAGS },
 };
 
+/* Expressions of tokenizer.json as they are published most. */
+#define RE_ENDING "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define RE_BEFORE "[^\\r\\n\\p{L}\\p{N}]?"
+#define RE_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define RE_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define RE_SPACES "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define RE_SIGNS "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" RE_SPACES
+#define RE_SIGNS_SLASH "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" RE_SPACES
+#define RE_PLAIN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+" \
+                 "|\\s+(?!\\S)|\\s+"
+
+static const struct {
+    const char *text;
+    struct split_rule rule;
+} split_expressions[] = {
+    { RE_PLAIN, { "", &form_gpt2, 0 } },
+    { RE_ENDING "|" RE_BEFORE "\\p{L}+|\\p{N}{1,3}" RE_SIGNS, { "", &form_llama3, 0 } },
+    { RE_ENDING "|" RE_BEFORE "\\p{L}+|\\p{N}" RE_SIGNS, { "", &form_qwen2, 0 } },
+    { RE_ENDING "|" RE_BEFORE "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*"
+      RE_SPACES, { "", &form_qwen35, 0 } },
+    { RE_BEFORE RE_UPPER "*" RE_LOWER "+" RE_ENDING "?|" RE_BEFORE RE_UPPER "+" RE_LOWER "*"
+      RE_ENDING "?|\\p{N}{1,3}" RE_SIGNS_SLASH, { "", &form_o200k, 0 } },
+    { RE_BEFORE RE_UPPER "*" RE_LOWER "+|" RE_BEFORE RE_UPPER "+" RE_LOWER "*|\\p{N}"
+      RE_SIGNS_SLASH, { "", &form_tekken, 0 } },
+};
+
 #define WORD_UPPER (UNI(UNI_LU) | UNI(UNI_LT) | UNI(UNI_LM) | UNI(UNI_LO) | UNI_MARK)
 #define WORD_LOWER (UNI(UNI_LL) | UNI(UNI_LM) | UNI(UNI_LO) | UNI_MARK)
 
@@ -268,6 +294,14 @@ const struct split_rule *pi_split_find(struct str name)
     for (size_t i = 0; i < PI_COUNT(split_rules); i++)
         if (pi_str_equal(name, pi_str(split_rules[i].name)))
             return &split_rules[i];
+    return NULL;
+}
+
+const struct split_rule *pi_split_find_expression(struct str expression)
+{
+    for (size_t i = 0; i < PI_COUNT(split_expressions); i++)
+        if (pi_str_equal(expression, pi_str(split_expressions[i].text)))
+            return &split_expressions[i].rule;
     return NULL;
 }
 

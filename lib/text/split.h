@@ -23,6 +23,9 @@ enum {
 /* The rule of that name, or NULL. */
 const struct split_rule *pi_split_find(struct str name);
 
+/* A rule that cuts as the expression does, or NULL. */
+const struct split_rule *pi_split_find_expression(struct str expression);
+
 /* A walk over the pieces of a text; every byte is in exactly one of them. */
 struct split_walk {
     const struct split_form *form;

@@ -4,30 +4,7 @@
  *
  * Before: model/model.c. Next: bpe.c, split.c, wordpiece.c.
  */
-#include "tokenizer.h"
-
-#include "bpe.h"
-#include "special.h"
-#include "split.h"
-#include "wordpiece.h"
-
-enum vocab_kind {
-    KIND_SENTENCE,  /* SentencePiece BPE: pieces with scores */
-    KIND_BYTES,     /* byte-level BPE: a pre-tokenizer and merges */
-    KIND_WORDPIECE
-};
-
-struct tokenizer {
-    enum vocab_kind kind;
-    struct vocab vocab;
-    struct bpe bpe;
-    struct wordpiece wordpiece;
-    const struct split_rule *split;
-    struct special_set always, parsed; /* matched in any text; matched where allowed */
-    bool space_prefix;
-    int32_t before, after; /* what TOKENIZE_ADD_SPECIAL adds, or -1 */
-    uint8_t *ends;         /* bitmap over ids */
-};
+#include "tokenizer_parts.h"
 
 /* Ends of turn that files do not name by key. */
 static const char *const end_pieces[] = {
@@ -53,19 +30,19 @@ static void mark_end(struct tokenizer *t, int32_t id)
         t->ends[id / 8] |= (uint8_t)(1 << id % 8);
 }
 
-static int find_ends(struct tokenizer *t, struct arena *arena, pith_error *err)
+int pi_tokenizer_find_ends(struct tokenizer *t, struct arena *arena, pith_error *err)
 {
     const struct vocab *v = &t->vocab;
     size_t bytes = (size_t)v->n / 8 + 1;
-    bool returns = pi_vocab_find(v, STR("<|return|>")) >= 0 &&
-                   pi_vocab_find(v, STR("<|call|>")) >= 0;
+    bool returns = pi_token_find(t, STR("<|return|>")) >= 0 &&
+                   pi_token_find(t, STR("<|call|>")) >= 0;
 
     t->ends = pi_arena_alloc(arena, bytes, 1);
     if (!t->ends)
         return pi_no_memory(err, "the ends of generation", bytes);
     for (size_t i = 0; i < PI_COUNT(end_pieces); i++) {
         struct str piece = pi_str(end_pieces[i]);
-        int32_t id = pi_vocab_find(v, piece);
+        int32_t id = pi_token_find(t, piece);
 
         /* In the harmony format <|end|> ends a message; a turn ends by <|return|> or <|call|>. */
         if (returns && pi_str_equal(piece, STR("<|end|>")))
@@ -86,17 +63,38 @@ static void default_id(const struct vocab *v, int32_t *id, const char *piece)
         *id = pi_vocab_find(v, pi_str(piece));
 }
 
+int pi_tokenizer_affix(struct arena *arena, int32_t **list, int32_t *n, int32_t id,
+                       pith_error *err)
+{
+    int32_t *ids = pi_arena_alloc(arena, (size_t)*n + 1, sizeof *ids);
+
+    if (!ids)
+        return pi_no_memory(err, "special tokens", ((size_t)*n + 1) * sizeof *ids);
+    if (*n)
+        memcpy(ids, *list, (size_t)*n * sizeof *ids);
+    ids[(*n)++] = id;
+    *list = ids;
+    return PITH_OK;
+}
+
+/* One token, or none, before a text and after it. */
+static int set_affixes(struct tokenizer *t, struct arena *arena, int32_t before, int32_t after,
+                       pith_error *err)
+{
+    if (before >= 0)
+        TRY(pi_tokenizer_affix(arena, &t->before, &t->n_before, before, err));
+    return after >= 0 ? pi_tokenizer_affix(arena, &t->after, &t->n_after, after, err) : PITH_OK;
+}
+
 /* What stands before and after a text, by kind, and by the file's keys where it has them. */
-static int read_affixes(struct tokenizer *t, const struct weights *w, pith_error *err)
+static int read_affixes(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                        pith_error *err)
 {
     const struct vocab *v = &t->vocab;
     bool bos = t->kind == KIND_SENTENCE, eos = false, found;
 
-    if (t->kind == KIND_WORDPIECE) {
-        t->before = v->cls >= 0 ? v->cls : v->bos;
-        t->after = v->sep;
-        return PITH_OK;
-    }
+    if (t->kind == KIND_WORDPIECE)
+        return set_affixes(t, arena, v->cls >= 0 ? v->cls : v->bos, v->sep, err);
     if (t->split) {
         bos = t->split->flags & SPLIT_BOS;
         eos = t->split->flags & SPLIT_EOS;
@@ -109,9 +107,7 @@ static int read_affixes(struct tokenizer *t, const struct weights *w, pith_error
     if (found && eos && v->eos < 0)
         return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_eos_token is true without "
                        "tokenizer.ggml.eos_token_id");
-    t->before = bos ? v->bos : -1;
-    t->after = eos ? v->eos : -1;
-    return PITH_OK;
+    return set_affixes(t, arena, bos ? v->bos : -1, eos ? v->eos : -1, err);
 }
 
 static int open_sentence(struct tokenizer *t, struct arena *arena, const struct weights *w,
@@ -196,11 +192,12 @@ int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct 
         return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", expected "
                        "llama, gpt2 or bert", (int)pi_min_size(model.n, 60), model.at);
     }
-    TRY(read_affixes(t, w, err));
+    TRY(read_affixes(t, arena, w, err));
+    t->strips_space = t->space_prefix || t->kind == KIND_WORDPIECE;
     TRY(pi_special_open(&t->always, arena, &t->vocab, 1u << TOKEN_USER, err));
     TRY(pi_special_open(&t->parsed, arena, &t->vocab,
                         1u << TOKEN_USER | 1u << TOKEN_CONTROL | 1u << TOKEN_UNKNOWN, err));
-    TRY(find_ends(t, arena, err));
+    TRY(pi_tokenizer_find_ends(t, arena, err));
     *out = t;
     return PITH_OK;
 }
@@ -250,37 +247,53 @@ static int tokenize_plain(const struct tokenizer *t, struct bpe_scratch *scratch
     return PITH_OK;
 }
 
-static int tokenize_text(const struct tokenizer *t, struct bpe_scratch *scratch, struct str text,
-                         int flags, struct id_list *out, pith_error *err)
+/* Text with the special tokens of a set in it. */
+static int tokenize_special(const struct tokenizer *t, struct bpe_scratch *scratch,
+                            struct str text, bool special, struct id_list *out, pith_error *err)
 {
-    const struct special_set *set = flags & TOKENIZE_PARSE_SPECIAL ? &t->parsed : &t->always;
-    bool add = flags & TOKENIZE_ADD_SPECIAL;
+    const struct special_set *set = special ? &t->parsed : &t->always;
 
-    if (add && t->before >= 0)
-        TRY(pi_id_list_push(out, t->before, err));
     while (text.n) {
-        size_t at = text.n;
-        int32_t id = pi_special_find(set, &t->vocab, text, &at);
+        size_t at = text.n, n = 0;
+        int32_t id = pi_special_find(set, text, &at, &n);
 
         if (at)
             TRY(tokenize_plain(t, scratch, (struct str){ text.at, at }, out, err));
         if (id < 0)
             break;
         TRY(pi_id_list_push(out, id, err));
-        at += t->vocab.pieces[id].n;
+        at += n;
         text = (struct str){ text.at + at, text.n - at };
     }
-    return add && t->after >= 0 ? pi_id_list_push(out, t->after, err) : PITH_OK;
+    return PITH_OK;
+}
+
+static int tokenize_text(const struct tokenizer *t, struct pipeline_scratch *scratch,
+                         struct str text, int flags, struct id_list *out, pith_error *err)
+{
+    bool add = flags & TOKENIZE_ADD_SPECIAL, special = flags & TOKENIZE_PARSE_SPECIAL;
+
+    for (int32_t i = 0; add && i < t->n_before; i++)
+        TRY(pi_id_list_push(out, t->before[i], err));
+    if (t->kind == KIND_PIPELINE)
+        TRY(pi_pipeline_text(&t->pipeline, scratch, text, special, out, err));
+    else
+        TRY(tokenize_special(t, &scratch->bpe, text, special, out, err));
+    for (int32_t i = 0; add && i < t->n_after; i++)
+        TRY(pi_id_list_push(out, t->after[i], err));
+    return PITH_OK;
 }
 
 int pi_tokenize(const struct tokenizer *t, struct str text, int flags, struct id_list *out,
                 pith_error *err)
 {
-    struct bpe_scratch scratch = { .allocator = &out->allocator };
+    struct pipeline_scratch scratch;
     size_t before = out->n;
-    int status = tokenize_text(t, &scratch, text, flags, out, err);
+    int status;
 
-    pi_bpe_free(&scratch);
+    pi_pipeline_start(&scratch, &out->allocator);
+    status = tokenize_text(t, &scratch, text, flags, out, err);
+    pi_pipeline_free(&scratch);
     if (status != PITH_OK)
         out->n = before;
     return status;
@@ -302,17 +315,19 @@ struct str pi_token_piece(const struct tokenizer *t, int32_t id)
 
 int32_t pi_token_find(const struct tokenizer *t, struct str piece)
 {
-    return pi_vocab_find(&t->vocab, piece);
+    int64_t id = pi_map_find(&t->added, piece);
+
+    return id >= 0 ? (int32_t)id : pi_vocab_find(&t->vocab, piece);
 }
 
 bool pi_tokenizer_strips_space(const struct tokenizer *t)
 {
-    return t->space_prefix || t->kind == KIND_WORDPIECE;
+    return t->strips_space;
 }
 
 int32_t pi_token_bos(const struct tokenizer *t)
 {
-    return t->kind == KIND_WORDPIECE ? t->before : t->vocab.bos;
+    return t->kind != KIND_WORDPIECE ? t->vocab.bos : t->n_before ? t->before[0] : -1;
 }
 
 int32_t pi_token_eos(const struct tokenizer *t) { return t->vocab.eos; }
@@ -327,3 +342,14 @@ bool pi_token_is_control(const struct tokenizer *t, int32_t id)
     return id >= 0 && id < t->vocab.n &&
            (t->vocab.types[id] == TOKEN_CONTROL || t->vocab.types[id] == TOKEN_UNKNOWN);
 }
+
+int pi_tokenizer_add_end(struct tokenizer *t, int64_t id, pith_error *err)
+{
+    if (id < 0 || id >= t->vocab.n)
+        return pi_fail(err, PITH_E_FORMAT, "the token %lld ends generation, the vocabulary has %d",
+                       (long long)id, t->vocab.n);
+    mark_end(t, (int32_t)id);
+    return PITH_OK;
+}
+
+struct str pi_tokenizer_template(const struct tokenizer *t) { return t->chat_template; }

@@ -22,6 +22,18 @@ enum {
 int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct weights *w,
                       pith_error *err);
 
+/* The same from the bytes of tokenizer.json and tokenizer_config.json, which may be empty; both
+ * must outlive the tokenizer. A component of a type that is not known is PITH_E_UNSUPPORTED and
+ * named; what contradicts itself (ids beyond the file, merges of unknown pieces) PITH_E_FORMAT. */
+int pi_tokenizer_open_json(struct tokenizer **out, struct arena *arena, struct str tokenizer_json,
+                           struct str tokenizer_config_json, pith_error *err);
+
+/* Marks one more token at which generation ends, before the tokenizer is shared. */
+int pi_tokenizer_add_end(struct tokenizer *t, int64_t id, pith_error *err);
+
+/* The file's chat template, or "". */
+struct str pi_tokenizer_template(const struct tokenizer *t);
+
 int32_t pi_tokenizer_size(const struct tokenizer *t);
 
 /* Scratch that grows: owned by the caller, freed by pi_id_list_free. One per thread. */

@@ -1,5 +1,5 @@
-/* unicode.c - see unicode.h. Tables are runs of code points, found by a binary search over blocks of
- * RUN_BLOCK of them and a walk within one; ASCII has a table of its own.
+/* unicode.c - see unicode.h. Tables are runs of code points, found by a binary search over blocks
+ * of RUN_BLOCK of them and a walk within one; ASCII has a table of its own.
  */
 #include "unicode.h"
 

@@ -132,8 +132,7 @@ uint32_t pi_vocab_byte_code(uint8_t byte)
     return byte == 173 ? 256u + 33 + 34 : byte;
 }
 
-/* The byte of a printable code point, or -1: the inverse of pi_vocab_byte_code. */
-static int byte_of_code(uint32_t code)
+int pi_vocab_code_byte(uint32_t code)
 {
     if (code >= 256u + 33 + 35)
         return -1;
@@ -144,8 +143,7 @@ static int byte_of_code(uint32_t code)
     return code <= 32 || (code >= 127 && code <= 160) || code == 173 ? -1 : (int)code;
 }
 
-/* The value of <0xHH>, or -1. */
-static int byte_of_piece(struct str piece)
+int pi_vocab_piece_byte(struct str piece)
 {
     int value = 0;
 
@@ -182,7 +180,7 @@ static size_t spell_piece(struct str piece, enum vocab_spelling spelling, char *
             continue;
         }
         if (spelling == SPELL_MAPPED) {
-            int byte = byte_of_code(pi_utf8_next(p, end, &n));
+            int byte = pi_vocab_code_byte(pi_utf8_next(p, end, &n));
 
             if (byte >= 0) {
                 *out++ = (char)byte;
@@ -215,7 +213,7 @@ static int read_texts(struct vocab *v, struct arena *arena, enum vocab_spelling 
 
         v->text_at[i] = (uint32_t)(out - v->text);
         if (v->types[i] == TOKEN_BYTE) {
-            int byte = byte_of_piece(piece);
+            int byte = pi_vocab_piece_byte(piece);
 
             if (byte < 0)
                 return pi_fail(err, PITH_E_FORMAT, "token %d is of type byte and spelled \"%.*s\"",

@@ -31,7 +31,7 @@ struct vocab {
     char *text;         /* what the tokens stand for, one after the other */
     uint32_t *text_at;  /* [n + 1] offsets in it */
     int32_t bytes[256]; /* the token of a single byte, or -1 */
-    int32_t bos, eos, eot, eom, unk, sep, cls; /* or -1 */
+    int32_t bos, eos, eot, eom, unk, sep, cls, pad; /* or -1 */
 };
 
 /* Reads and proves everything but merges. */
@@ -49,5 +49,11 @@ int32_t pi_vocab_find_plain(const struct vocab *v, struct str piece);
 
 /* The printable code point of a byte in SPELL_MAPPED. */
 uint32_t pi_vocab_byte_code(uint8_t byte);
+
+/* Its inverse, or -1. */
+int pi_vocab_code_byte(uint32_t code);
+
+/* The value of a piece spelled <0xHH>, or -1. */
+int pi_vocab_piece_byte(struct str piece);
 
 #endif
