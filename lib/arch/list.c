@@ -33,6 +33,9 @@
     ROW(seed_oss) \
     ROW(hunyuan) \
     ROW(ernie) \
+    ROW(mamba) \
+    ROW(falcon_mamba) \
+    ROW(mamba2) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

@@ -15,6 +15,7 @@ static const struct {
     { "silu", ACT_SILU }, { "gelu", ACT_GELU }, { "gelu_tanh", ACT_GELU_TANH },
     { "relu", ACT_RELU }, { "relu2", ACT_RELU2 }, { "quick_gelu", ACT_GELU_QUICK },
     { "sigmoid", ACT_SIGMOID }, { "tanh", ACT_TANH }, { "softplus", ACT_SOFTPLUS },
+    { "exp", ACT_EXP },
     { "none", 0 }, { "linear", 1 }, { "yarn", 2 }, { "bands", 3 }, { "longrope", 4 },
     /* what a layer mixes tokens by */
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },

@@ -139,10 +139,11 @@ static inline size_t pi_many_scratch(int64_t rows, int64_t m)
  *   SIGMOID    1 / (1 + exp(-x))
  *   TANH       tanh(x)
  *   SOFTPLUS   log(1 + exp(x))
+ *   EXP        exp(x)
  * -infinity gives NaN where the formula does: SILU and the GELUs. */
 enum activation {
     ACT_SILU, ACT_GELU, ACT_GELU_TANH, ACT_RELU, ACT_RELU2, ACT_GELU_QUICK, ACT_SIGMOID,
-    ACT_TANH, ACT_SOFTPLUS, ACT_COUNT
+    ACT_TANH, ACT_SOFTPLUS, ACT_EXP, ACT_COUNT
 };
 
 /* activate: y[i] = act(x[i]); gate: y[i] = act(g[i]) * u[i]. Any overlap of equal pointers. */
@@ -236,6 +237,22 @@ struct attend_sums {
 #define PI_ATTEND_FOLD(name) \
     void name(struct attend_sums *to, const struct attend_sums *from, int64_t n, int64_t cv)
 
+/* recall: one token through c columns of a memory s of n rows, s_stride floats apart.
+ *   e[i]    = sum over j of a[j] * s[j][i]                        (a NULL: 0, b is not read)
+ *   s[j][i] = w[j * w_step] * s[j][i] + b[j] * e[i] + k[j] * v[i]
+ *   y[i]    = sum over j of q[j] * s[j][i], as s is now, or as it was before if `before`
+ * Sums go from the first row to the last, so a column's result depends on no other and not on c.
+ * Nothing overlaps s or y. Error (n + 8) * eps relative to the sums of magnitudes. */
+struct recall {
+    float *s;
+    int64_t s_stride, n, c, w_step; /* w_step: 0 or 1 */
+    const float *w, *a, *b, *k, *q; /* [n]; w [1] where w_step is 0 */
+    const float *v;                 /* [c] */
+    float *y;                       /* [c] */
+    bool before;
+};
+#define PI_RECALL(name) void name(const struct recall *x)
+
 /* to_f16: y[i] = x[i] rounded to nearest even half; overflow gives infinity. Exact. */
 #define PI_TO_F16(name) void name(uint16_t *y, const float *x, int64_t n)
 
@@ -263,6 +280,7 @@ typedef PI_ROPE(rope_fn);
 typedef PI_KV_KEEP(kv_keep_fn);
 typedef PI_ATTEND(attend_fn);
 typedef PI_ATTEND_FOLD(attend_fold_fn);
+typedef PI_RECALL(recall_fn);
 typedef PI_TO_F16(to_f16_fn);
 typedef PI_EXP_SUM(exp_sum_fn);
 typedef PI_PEAK(peak_fn);
@@ -285,6 +303,7 @@ struct kernels {
     kv_keep_fn *kv_keep[KV_COUNT];
     attend_fn *attend[KV_COUNT];
     attend_fold_fn *attend_fold;
+    recall_fn *recall;
     to_f16_fn *to_f16;
     exp_sum_fn *exp_sum;
     peak_fn *peak;

@@ -91,6 +91,7 @@ void test_norm(const struct trial *trial);
 void test_act(const struct trial *trial);
 void test_rope(const struct trial *trial);
 void test_attend(const struct trial *trial);
+void test_recall(const struct trial *trial);
 
 /* Times the kernels of one table whose names contain `only`. */
 void bench(const struct kernels *k, const char *only);

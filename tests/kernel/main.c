@@ -242,6 +242,7 @@ static void test_all(const struct trial *trial)
     test_act(trial);
     test_rope(trial);
     test_attend(trial);
+    test_recall(trial);
 }
 
 int main(int argc, char **argv)

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-static const char *const models[] = { "lfm2", "lfm2moe" };
+static const char *const models[] = { "lfm2", "lfm2moe", "mamba", "mamba2" };
 
 enum { PROMPT = 40, MOST = 96 };
 
@@ -25,7 +25,7 @@ static bool open_scene(struct scene *c, const char *name)
 
     *c = (struct scene){ .name = name };
     for (int i = 0; i < MOST; i++)
-        c->ids[i] = (i * 29 + 7) % 128;
+        c->ids[i] = (i * 29 + 7) % 96;
     snprintf(path, sizeof path, "tests/golden/tiny/%s/model.gguf", name);
     pith_options_create(&o, NULL);
     pith_options_set_i64(o, PITH_OPT_THREADS, 2, NULL);
@@ -74,7 +74,7 @@ static void rewinds(struct scene *c)
 
         CHECK_INT(pith_session_rewind(c->session, at, NULL), PITH_OK);
         for (int64_t j = at; j < at + more; j++)
-            ids[j] = (ids[j] + 1 + (int32_t)i) % 128;
+            ids[j] = (ids[j] + 1 + (int32_t)i) % 96;
         CHECK_INT(pith_session_feed(c->session, ids + at, more, NULL), PITH_OK);
         check_at(c, ids, at + more, "fed behind a rewind");
         CHECK_INT(pith_session_feed(c->session, ids + at + more, PROMPT - 1 - (at + more) % 30,
@@ -96,7 +96,7 @@ static void syncs(struct scene *c)
 
     memcpy(ids, c->ids, sizeof ids);
     for (int32_t text = 0; text < 4; text++) {
-        ids[20 + text % 2] = 100 + text;
+        ids[20 + text % 2] = 90 + text;
         for (int label = 0; label < 3; label++) {
             CHECK_INT(pi_session_sync(c->session, ids, PROMPT, NULL), PITH_OK);
             check_at(c, ids, PROMPT, "a prompt, again");

@@ -19,6 +19,7 @@ INLINE_AVX2 __m256 act_avx2(enum activation act, __m256 x)
     case ACT_RELU: return relu_avx2(x);
     case ACT_RELU2: return _mm256_mul_ps(relu_avx2(x), relu_avx2(x));
     case ACT_TANH: return tanh_avx2(x);
+    case ACT_EXP: return exp_avx2(x);
     case ACT_SOFTPLUS:
         u = _mm256_or_ps(x, _mm256_set1_ps(-0.0f)); /* -|x| */
         return _mm256_add_ps(relu_avx2(x), log1p_avx2(exp_avx2(u)));
@@ -67,6 +68,7 @@ INLINE_AVX2 void any_act_avx2(enum activation act, float *y, const float *x, con
     case ACT_GELU_QUICK: rows_act_avx2(ACT_GELU_QUICK, y, x, u, n); break;
     case ACT_SIGMOID: rows_act_avx2(ACT_SIGMOID, y, x, u, n); break;
     case ACT_TANH: rows_act_avx2(ACT_TANH, y, x, u, n); break;
+    case ACT_EXP: rows_act_avx2(ACT_EXP, y, x, u, n); break;
     default: rows_act_avx2(ACT_SOFTPLUS, y, x, u, n); break;
     }
 }

@@ -19,6 +19,7 @@ INLINE_AVX512 __m512 act_avx512(enum activation act, __m512 x)
     case ACT_RELU: return relu_avx512(x);
     case ACT_RELU2: return _mm512_mul_ps(relu_avx512(x), relu_avx512(x));
     case ACT_TANH: return tanh_avx512(x);
+    case ACT_EXP: return exp_avx512(x);
     case ACT_SOFTPLUS:
         u = _mm512_or_ps(x, _mm512_set1_ps(-0.0f)); /* -|x| */
         return _mm512_add_ps(relu_avx512(x), log1p_avx512(exp_avx512(u)));
@@ -61,6 +62,7 @@ INLINE_AVX512 void any_act_avx512(enum activation act, float *y, const float *x,
     case ACT_GELU_QUICK: rows_act_avx512(ACT_GELU_QUICK, y, x, u, n); break;
     case ACT_SIGMOID: rows_act_avx512(ACT_SIGMOID, y, x, u, n); break;
     case ACT_TANH: rows_act_avx512(ACT_TANH, y, x, u, n); break;
+    case ACT_EXP: rows_act_avx512(ACT_EXP, y, x, u, n); break;
     default: rows_act_avx512(ACT_SOFTPLUS, y, x, u, n); break;
     }
 }

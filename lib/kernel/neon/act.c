@@ -17,6 +17,7 @@ INLINE_NEON float32x4_t act_neon(enum activation act, float32x4_t x)
     case ACT_RELU: return relu_neon(x);
     case ACT_RELU2: return vmulq_f32(relu_neon(x), relu_neon(x));
     case ACT_TANH: return tanh_neon(x);
+    case ACT_EXP: return exp_neon(x);
     case ACT_SOFTPLUS:
         return vaddq_f32(relu_neon(x), log1p_neon(exp_neon(vnegq_f32(vabsq_f32(x)))));
     case ACT_GELU:
@@ -57,6 +58,7 @@ INLINE_NEON void any_act_neon(enum activation act, float *y, const float *x, con
     case ACT_GELU_QUICK: rows_act_neon(ACT_GELU_QUICK, y, x, u, n); break;
     case ACT_SIGMOID: rows_act_neon(ACT_SIGMOID, y, x, u, n); break;
     case ACT_TANH: rows_act_neon(ACT_TANH, y, x, u, n); break;
+    case ACT_EXP: rows_act_neon(ACT_EXP, y, x, u, n); break;
     default: rows_act_neon(ACT_SOFTPLUS, y, x, u, n); break;
     }
 }

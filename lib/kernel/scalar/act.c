@@ -35,6 +35,7 @@ static activation_scalar_fn *const functions_scalar[ACT_COUNT] = {
     [ACT_SIGMOID] = sigmoid_scalar,
     [ACT_TANH] = tanhf,
     [ACT_SOFTPLUS] = softplus_scalar,
+    [ACT_EXP] = expf,
 };
 
 /* y = act(x) */

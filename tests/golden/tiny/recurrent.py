@@ -10,6 +10,18 @@ MODELS = {
         rope_parameters=ROPE, conv_L_cache=3, block_multiple_of=8,
         block_ffn_dim_multiplier=1.5, block_auto_adjust_ff_dim=True,
         layer_types=["conv", "full_attention", "conv"])),
+    "mamba": dict(model_type="mamba", config=dict(
+        vocab_size=128, hidden_size=40, state_size=12, num_hidden_layers=2,
+        layer_norm_epsilon=1e-3, expand=2, conv_kernel=4, time_step_rank=6,
+        tie_word_embeddings=True)),
+    "falcon-mamba": dict(model_type="falcon_mamba", config=dict(
+        vocab_size=128, hidden_size=32, state_size=16, num_hidden_layers=2,
+        layer_norm_epsilon=1e-3, mixer_rms_eps=1e-3, expand=2, conv_kernel=3,
+        time_step_rank=5, tie_word_embeddings=False)),
+    "mamba2": dict(model_type="mamba2", config=dict(
+        vocab_size=96, hidden_size=32, state_size=12, num_hidden_layers=2,
+        num_heads=4, head_dim=16, n_groups=2, expand=2, conv_kernel=4,
+        layer_norm_epsilon=1e-3, chunk_size=8, tie_word_embeddings=False)),
     "lfm2moe": dict(model_type="lfm2_moe", config=dict(
         SMALL, intermediate_size=48, moe_intermediate_size=24,
         num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
