@@ -59,6 +59,7 @@ static const struct key mpt_keys[] = {
     { "act", "", "", "gelu" },
     { "learned", "", "", "0" },
     { "alibi", "attention.max_alibi_bias", "attn_config.alibi_bias_max", "8" },
+    { "clip", "attention.clamp_kqv", "attn_config.clip_qkv", "0" },
     { 0 }
 };
 

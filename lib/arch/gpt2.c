@@ -27,6 +27,7 @@ static const struct key gpt2_keys[] = {
     { "parallel", "", "", "0" },    /* attention and feed-forward both read the block's input */
     { "alibi", "", "", "0" },       /* largest bias; 0: none */
     { "window", "", "", "0" },
+    { "clip", "", "", "0" },        /* of q, k and v; 0: none */
     { "rot", "", "", "0" },         /* dimensions of a head that are turned */
     { "interleaved", "", "", "0" },
     { "theta", "rope.freq_base", "rope_parameters.rope_theta|rope_theta", "10000" },
@@ -91,6 +92,9 @@ static const struct step gpt2_block[] = {
     { OP_LINEAR,   "q", "h",     "q?" },
     { OP_LINEAR,   "k", "h",     "k?" },
     { OP_LINEAR,   "v", "h",     "v?" },
+    { OP_CLAMP,    "q", "q",     NULL,      "clip", "clip" },
+    { OP_CLAMP,    "k", "k",     NULL,      "clip", "clip" },
+    { OP_CLAMP,    "v", "v",     NULL,      "clip", "clip" },
     { OP_ROPE,     "q", "q angles", NULL,   "hd,interleaved", "rot" },
     { OP_ROPE,     "k", "k angles", NULL,   "hd,interleaved", "rot" },
     { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv,0,0,window,alibi" },

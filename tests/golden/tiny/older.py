@@ -59,5 +59,5 @@ MODELS = {
         layer_norm_epsilon=1e-3)),
     "mpt": dict(model_type="mpt", architecture="MPTForCausalLM", config=dict(
         vocab_size=128, d_model=24, n_layers=2, n_heads=6, max_seq_len=128,
-        attn_config=dict(alibi=True, alibi_bias_max=8))),
+        attn_config=dict(alibi=True, alibi_bias_max=8, clip_qkv=1.5))),
 }
