@@ -112,19 +112,22 @@ static int use_fallback(const struct numbers *n, struct number *row, const char 
     return PITH_OK;
 }
 
+/* *derived: the file has no such key, and what stands in for it is at fault. */
 static int read_key(struct numbers *n, const struct key *key, const struct weights *w,
-                    struct arena *arena, pith_error *err)
+                    struct arena *arena, bool *derived, pith_error *err)
 {
     struct number *row = &n->rows[n->n];
     const struct meta *m;
     const char *name;
 
     *row = (struct number){ .name = key->name };
+    *derived = false;
     TRY(find_key(n, key, w, arena, &m, &name, err));
     if (!m && !key->fallback)
         return pi_fail(err, PITH_E_FORMAT, "key %s is missing", name);
     if (!name)
         name = key->name;
+    *derived = !m;
     if (m)
         row->key = name;
     if (!m) {
@@ -148,22 +151,32 @@ static int read_key(struct numbers *n, const struct key *key, const struct weigh
     return PITH_OK;
 }
 
-/* Reads the keys in any order in which every default comes behind what it is computed from. */
+/* Reads the keys in any order in which every default comes behind what it is computed from. An
+ * error is about a key of the file rather than about a default that lacks it. */
 static int read_keys(struct numbers *n, const struct key *const *keys, int count,
                      const struct weights *w, struct arena *arena, pith_error *err)
 {
-    bool done[PI_MAX_KEYS] = { false };
+    bool done[PI_MAX_KEYS] = { false }, derived;
+    int first = -1;
 
     for (int before = -1; before < n->n;) {
         before = n->n;
         for (int i = 0; i < count; i++)
             if (!done[i])
-                done[i] = read_key(n, keys[i], w, arena, NULL) == PITH_OK;
+                done[i] = read_key(n, keys[i], w, arena, &derived, NULL) == PITH_OK;
     }
-    for (int i = 0; i < count; i++)
-        if (!done[i])
-            return read_key(n, keys[i], w, arena, err);
-    return PITH_OK;
+    for (int i = 0; i < count; i++) {
+        if (done[i])
+            continue;
+        if (first < 0)
+            first = i;
+        read_key(n, keys[i], w, arena, &derived, NULL);
+        if (!derived) {
+            first = i;
+            break;
+        }
+    }
+    return first < 0 ? PITH_OK : read_key(n, keys[first], w, arena, &derived, err);
 }
 
 int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
