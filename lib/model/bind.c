@@ -252,6 +252,36 @@ static int bind_slices(struct binder *b, const struct weight *row, struct matrix
     return PITH_OK;
 }
 
+/* A vector whose parts lie in tensors of their own, as floats. */
+static int bind_joined(struct binder *b, const struct weight *row, struct matrix *m, int layer)
+{
+    float *values = pi_arena_alloc(b->arena, (size_t)m->cols, sizeof *values);
+    int64_t n = 0;
+
+    if (!values)
+        return pi_no_memory(b->err, m->name, (size_t)m->cols * sizeof *values);
+    for (int64_t i = 0; n < m->cols; i++) {
+        bool sliced;
+        const struct tensor *t = find_tensor(b, row, layer, i, &sliced);
+        int64_t some = t ? count_values(t) : 0;
+
+        if (!t || !sliced || some < 1 || some > m->cols - n)
+            return pi_fail(b->err, PITH_E_FORMAT, "slice %lld, beside %s, is missing or too long: "
+                           "%lld of %lld values", (long long)i, m->name, (long long)(n + some),
+                           (long long)m->cols);
+        if (!b->kernels->unpack[t->dtype])
+            return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s has type %s, which is not supported "
+                           "yet", m->name, pi_dtype(t->dtype).name);
+        b->claimed[t - b->w->tensors] = true;
+        b->kernels->unpack[t->dtype](values + n, t->data, some);
+        n += some;
+    }
+    m->data = (const uint8_t *)values;
+    m->dtype = DTYPE_F32;
+    m->stride = m->cols * (int64_t)sizeof *values;
+    return PITH_OK;
+}
+
 /* The bytes of the row's part of the tensor: all of it, or rows from `from` on. */
 static int bind_data(struct binder *b, const struct weight *row, struct matrix *m, int layer,
                      bool vector)
@@ -303,7 +333,8 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
         return PITH_OK;
     dims = row_shape(b, row, layer, shape);
     TRY(dims < 0 ? dims : PITH_OK);
-    TRY(check_shape(b, row, t, layer, shape, dims, sliced));
+    if (!sliced || dims > 1)
+        TRY(check_shape(b, row, t, layer, shape, dims, sliced));
     bound->row = row;
     bound->layer = strchr(pattern, '%') ? layer : -1;
     *m = (struct matrix){ .data = t->data, .dtype = t->dtype, .rows = 1, .depth = 1 };
@@ -315,8 +346,11 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
     m->cols = shape[dims - 1];
     m->rows = dims > 1 ? shape[dims - 2] : 1;
     m->depth = dims > 2 ? shape[0] : 1;
-    TRY(bind_data(b, row, m, layer, dims == 1));
-    if (sliced)
+    if (sliced && dims == 1)
+        TRY(bind_joined(b, row, m, layer));
+    else
+        TRY(bind_data(b, row, m, layer, dims == 1));
+    if (sliced && dims > 1)
         TRY(bind_slices(b, row, m, layer, shape));
     if (is_floats(row, dims) || (b->w->hf && row->fix > FIX_TRANSPOSE))
         TRY(bind_vector(b, m, b->w->hf ? row->fix : FIX_NONE));
