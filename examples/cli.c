@@ -22,7 +22,7 @@
 enum { EXIT_USAGE = 2, EXIT_FORMAT, EXIT_UNSUPPORTED, EXIT_LIMIT, EXIT_IO, EXIT_INTERRUPTED = 130 };
 
 static struct {
-    const char *model_path, *prompt, *file, *out, *labels, *tokens;
+    const char *model_path, *prompt, *suffix, *file, *out, *labels, *tokens;
     char **args; /* what is left: texts */
     int n_args;
     int64_t prompt_tokens, new_tokens, threads;
@@ -302,15 +302,19 @@ static int verb_generate(void)
     char *prompt;
 
     if (!cli.prompt && !cli.file)
-        fail(EXIT_USAGE, "generate needs -p PROMPT or -f FILE");
+        fail(EXIT_USAGE, "-p TEXT or -f FILE is needed");
     if (cli.n_args || (cli.prompt && cli.file))
-        fail(EXIT_USAGE, "generate takes one prompt: -p PROMPT, quoted, or -f FILE");
+        fail(EXIT_USAGE, "one text is needed: -p TEXT, quoted, or -f FILE");
     open_session();
     prompt = cli.prompt && strcmp(cli.prompt, "-") != 0
                  ? strcpy(must_alloc((prompt_length = strlen(cli.prompt)) + 1), cli.prompt)
                  : read_all(cli.file ? cli.file : "-", &prompt_length);
     start = now();
-    must(pith_generate(cli.session, prompt, (int64_t)prompt_length, cli.options, &err), &err);
+    if (cli.suffix)
+        must(pith_infill(cli.session, prompt, (int64_t)prompt_length, cli.suffix, -1, cli.options,
+                         &err), &err);
+    else
+        must(pith_generate(cli.session, prompt, (int64_t)prompt_length, cli.options, &err), &err);
     if (cli.json)
         printf("{\"prompt\": "), print_json_text(prompt, (int64_t)prompt_length),
             printf(", \"text\": \"");
@@ -340,6 +344,13 @@ static int verb_generate(void)
         fprintf(stderr, "[%" PRId64 " tokens, the first after %.0f ms, %.0f tokens/s, ended by "
                 "%s]\n", n, first * 1e3, (double)n / total, finish_name(finish));
     return 0;
+}
+
+static int verb_complete(void)
+{
+    if (!cli.suffix)
+        cli.suffix = "";
+    return verb_generate();
 }
 
 static struct texts read_labels(void)
@@ -796,6 +807,8 @@ static const struct verb {
     int (*run)(void);
 } verbs[] = {
     { "generate", "-p PROMPT | -f FILE  [-n N] [--echo]", "continue a text", verb_generate },
+    { "complete", "--prefix TEXT --suffix TEXT  [-n N]", "write what stands between two texts",
+      verb_complete },
     { "classify", "--labels A,B,... [TEXT...]", "label and probability of each text",
       verb_classify },
     { "score", "[-p PROMPT] [TEXT...]", "log-probability of each text after the prompt",
@@ -881,7 +894,8 @@ static bool plain_flag(const char *flag)
 static void valued_flag(const char *flag, const char *value, bool bench)
 {
     static const struct { const char *name; const char **to; } flags[] = {
-        { "-p", &cli.prompt }, { "--prompt", &cli.prompt }, { "-f", &cli.file },
+        { "-p", &cli.prompt }, { "--prompt", &cli.prompt }, { "--prefix", &cli.prompt },
+        { "--suffix", &cli.suffix }, { "-f", &cli.file },
         { "--file", &cli.file }, { "-o", &cli.out }, { "--out", &cli.out },
         { "--labels", &cli.labels }, { "--tokens", &cli.tokens },
     };

@@ -329,6 +329,13 @@ PITH_API void pith_session_cancel(pith_session *session);
 PITH_API int32_t pith_generate(pith_session *session, const char *prompt, int64_t length,
                                const pith_options *options, pith_error *err);
 
+/* Begins to write what stands between a prefix and a suffix, with the tokens and in the order that
+ * the model was taught (code models; fill in the middle). It ends where the model would go on with
+ * another part too. PITH_E_UNSUPPORTED if the vocabulary has no tokens for that. */
+PITH_API int32_t pith_infill(pith_session *session, const char *prefix, int64_t prefix_length,
+                             const char *suffix, int64_t suffix_length,
+                             const pith_options *options, pith_error *err);
+
 enum pith_finish {
     PITH_FINISH_NONE = 0,   /* more to come */
     PITH_FINISH_EOS = 1,    /* the model ended the text */

@@ -627,6 +627,17 @@ public:
         return generation(get());
     }
 
+    /* Begins to write what stands between a prefix and a suffix. */
+    generation infill(std::string_view prefix, std::string_view suffix, const options &with = {}) &
+    {
+        detail::failure why;
+
+        detail::check(pith_infill(get(), detail::data(prefix), detail::length(prefix),
+                                  detail::data(suffix), detail::length(suffix), with.get(), &why),
+                      why);
+        return generation(get());
+    }
+
     /* The whole continuation at once. */
     std::string complete(std::string_view prompt, const options &with = {})
     {

@@ -482,6 +482,18 @@ int32_t pith_generate(pith_session *session, const char *prompt, int64_t length,
     return pi_generate_begin(session, text, options, err);
 }
 
+int32_t pith_infill(pith_session *session, const char *prefix, int64_t prefix_length,
+                    const char *suffix, int64_t suffix_length, const pith_options *options,
+                    pith_error *err)
+{
+    struct str before, behind;
+
+    NEED(session);
+    TRY(read_text(&before, prefix, prefix_length, "prefix", err));
+    TRY(read_text(&behind, suffix, suffix_length, "suffix", err));
+    return pi_infill_begin(session, before, behind, options, err);
+}
+
 int32_t pith_generate_next(pith_session *session, const pith_event **event, pith_error *err)
 {
     NEED(event);

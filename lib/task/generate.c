@@ -13,6 +13,7 @@ struct generation {
     int n_stops;
     int64_t left;        /* tokens still allowed */
     bool ignore_eos, strip_space, finished;
+    struct infill_ends ends; /* tokens that end this generation too */
     char *held;          /* bytes not handed out yet */
     size_t n_held, capacity;
     char *shown;         /* the event's text; a bad byte takes three here */
@@ -80,21 +81,35 @@ static int new_generation(pith_session *s, const pith_options *o, pith_error *er
     return PITH_OK;
 }
 
-/* Feeds what the last generation sampled but did not feed, then the prompt. */
-static int feed_prompt(pith_session *s, struct str prompt, const pith_options *o,
-                       pith_error *err)
+/* What is asked for: a continuation, or with `infill` what stands between it and a suffix. */
+struct asked {
+    struct str prompt, suffix;
+    bool infill;
+};
+
+static int list_prompt(pith_session *s, const struct asked *asked, const pith_options *o,
+                       struct id_list *ids, pith_error *err)
 {
-    struct id_list ids = { .allocator = s->arena.allocator };
     int flags = pi_option_i64(o, PITH_OPT_SPECIAL) ? TOKENIZE_PARSE_SPECIAL : 0;
-    int64_t position = s->position;
-    int status = PITH_OK;
 
     if (s->position == 0 && s->pending < 0)
         flags |= TOKENIZE_ADD_SPECIAL;
     if (s->pending >= 0)
-        status = pi_id_list_push(&ids, s->pending, err);
-    if (status == PITH_OK)
-        status = pi_tokenize(s->model->tokenizer, prompt, flags, &ids, err);
+        TRY(pi_id_list_push(ids, s->pending, err));
+    if (asked->infill)
+        return pi_infill_ids(s->model, asked->prompt, asked->suffix, flags, ids,
+                             &s->generation->ends, err);
+    return pi_tokenize(s->model->tokenizer, asked->prompt, flags, ids, err);
+}
+
+/* Feeds what the last generation sampled but did not feed, then the prompt. */
+static int feed_prompt(pith_session *s, const struct asked *asked, const pith_options *o,
+                       pith_error *err)
+{
+    struct id_list ids = { .allocator = s->arena.allocator };
+    int64_t position = s->position;
+    int status = list_prompt(s, asked, o, &ids, err);
+
     if (status == PITH_OK && s->position == 0 && ids.n == 0)
         status = pi_fail(err, PITH_E_ARGUMENT, "the prompt is empty and the model has no token "
                          "to begin with");
@@ -113,9 +128,10 @@ static int feed_prompt(pith_session *s, struct str prompt, const pith_options *o
     return status;
 }
 
-int pi_generate_begin(pith_session *s, struct str prompt, const pith_options *o, pith_error *err)
+static int begin_generation(pith_session *s, const struct asked *asked, const pith_options *o,
+                            pith_error *err)
 {
-    bool starts = s->position == 0 && prompt.n == 0;
+    bool starts = s->position == 0 && asked->prompt.n == 0 && !asked->infill;
     int status;
 
     if (!s->model->tokenizer)
@@ -123,7 +139,7 @@ int pi_generate_begin(pith_session *s, struct str prompt, const pith_options *o,
     pi_generate_free(s);
     status = new_generation(s, o, err);
     if (status == PITH_OK)
-        status = feed_prompt(s, prompt, o, err);
+        status = feed_prompt(s, asked, o, err);
     if (status != PITH_OK) {
         pi_generate_free(s);
         return status;
@@ -131,6 +147,17 @@ int pi_generate_begin(pith_session *s, struct str prompt, const pith_options *o,
     s->generation->strip_space = starts && pi_tokenizer_strips_space(s->model->tokenizer);
     pi_sampler_set(&s->sampler, o);
     return PITH_OK;
+}
+
+int pi_generate_begin(pith_session *s, struct str prompt, const pith_options *o, pith_error *err)
+{
+    return begin_generation(s, &(struct asked){ .prompt = prompt }, o, err);
+}
+
+int pi_infill_begin(pith_session *s, struct str prefix, struct str suffix, const pith_options *o,
+                    pith_error *err)
+{
+    return begin_generation(s, &(struct asked){ prefix, suffix, true }, o, err);
 }
 
 void pi_generate_free(pith_session *s)
@@ -228,6 +255,14 @@ static int next_token(pith_session *s, struct generation *g, bool *more, pith_er
     return PITH_OK;
 }
 
+static bool ends_generation(const struct generation *g, const struct tokenizer *t, int32_t token)
+{
+    for (int i = 0; i < g->ends.n; i++)
+        if (g->ends.ids[i] == token)
+            return true;
+    return pi_token_ends(t, token);
+}
+
 int pi_generate_next(pith_session *s, const pith_event **event, pith_error *err)
 {
     struct generation *g = s->generation;
@@ -246,7 +281,8 @@ int pi_generate_next(pith_session *s, const pith_event **event, pith_error *err)
         TRY(next_token(s, g, &more, err));
     if (!more)
         g->event.finish = PITH_FINISH_CONTEXT;
-    if (g->event.token >= 0 && !g->ignore_eos && pi_token_ends(t, g->event.token))
+    if (g->event.token >= 0 && !g->ignore_eos &&
+        ends_generation(g, t, g->event.token))
         g->event.finish = PITH_FINISH_EOS;
     else if (g->event.token >= 0)
         take_token(g, t, g->event.token);

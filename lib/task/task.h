@@ -17,8 +17,24 @@ struct pith_event {
 
 int pi_generate_begin(pith_session *s, struct str prompt, const pith_options *options,
                       pith_error *err);
+int pi_infill_begin(pith_session *s, struct str prefix, struct str suffix,
+                    const pith_options *options, pith_error *err);
 int pi_generate_next(pith_session *s, const pith_event **event, pith_error *err);
 void pi_generate_free(pith_session *s);
+
+/* ---- infill.c ---- */
+
+/* Tokens at which a middle ends. */
+enum { INFILL_ENDS = 16 };
+struct infill_ends {
+    int32_t ids[INFILL_ENDS];
+    int n;
+};
+
+/* Appends the prompt that asks for what stands between the two, flags as in pi_tokenize.
+ * PITH_E_UNSUPPORTED if the vocabulary has no tokens for that. */
+int pi_infill_ids(const pith_model *m, struct str prefix, struct str suffix, int flags,
+                  struct id_list *out, struct infill_ends *ends, pith_error *err);
 
 /* ---- score.c ---- */
 

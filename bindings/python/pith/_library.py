@@ -65,6 +65,7 @@ _FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "session_rewind": (int, [c_void_p, c_int64]),
     "session_cancel": (None, [c_void_p]),
     "generate": (int, [c_void_p, c_char_p, c_int64, c_void_p]),
+    "infill": (int, [c_void_p, c_char_p, c_int64, c_char_p, c_int64, c_void_p]),
     "generate_next": (int, [c_void_p, _out]),
     "event_text": (None, [c_void_p, _out, _out]),
     "event_token": (c_int32, [c_void_p]),

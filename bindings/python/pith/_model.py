@@ -287,7 +287,7 @@ class Model:
     def _start(self, prompt: Text, options: Dict[str, OptionValue]) -> Events:
         session = self._borrow()
         try:
-            return Events(session, prompt, options, self._give_back)
+            return Events(session, prompt, None, options, self._give_back)
         except BaseException:
             self._give_back(session)
             raise

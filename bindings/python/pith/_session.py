@@ -146,11 +146,16 @@ class Session:
         _options.check_names(given, where, ("call",))
         return _options.Options(_options.merged(self._options, given), ("call",))
 
-    def _begin(self, prompt: Text, options: Mapping[str, OptionValue]) -> int:
+    def _begin(self, prompt: Text, suffix: Optional[Text],
+               options: Mapping[str, OptionValue]) -> int:
         data = encode(prompt, "prompt")
+        behind = None if suffix is None else encode(suffix, "suffix")
         with self._call_options(options, "generate") as chosen, self._work() as handle:
             self._begun += 1
-            lib.generate(handle, data, len(data), chosen)
+            if behind is None:
+                lib.generate(handle, data, len(data), chosen)
+            else:
+                lib.infill(handle, data, len(data), behind, len(behind), chosen)
             return self._begun
 
     def _next(self, number: int) -> Optional[Event]:
@@ -173,11 +178,16 @@ class Session:
 
     def events(self, prompt: Text = "", **options: OptionValue) -> Events:
         """The same, as an iterator over :class:`Event`, one per token."""
-        return Events(self, prompt, options)
+        return Events(self, prompt, None, options)
 
     def complete(self, prompt: Text = "", **options: OptionValue) -> str:
         """The whole continuation."""
         return "".join(self.generate(prompt, **options))
+
+    def infill(self, prefix: Text, suffix: Text, **options: OptionValue) -> Generation:
+        """Writes what stands between a prefix and a suffix, for models that were taught to (code
+        models); as an iterator over its pieces."""
+        return Generation(Events(self, prefix, suffix, options))
 
     def probabilities(self, texts: Iterable[Text], labels: Iterable[Text],
                       **options: OptionValue) -> memoryview:
@@ -226,12 +236,13 @@ class Events(Iterator[Event]):
     what was generated stays in the session. KeyboardInterrupt comes between two tokens; the
     session and this iterator can go on afterwards, at most the piece in hand is lost."""
 
-    def __init__(self, session: Session, prompt: Text, options: Mapping[str, OptionValue],
+    def __init__(self, session: Session, prompt: Text, suffix: Optional[Text],
+                 options: Mapping[str, OptionValue],
                  release: Optional[Callable[[Session], None]] = None) -> None:
         self._session: Optional[Session] = None
         self._release = release
         self.finish: Optional[str] = None  # why it ended
-        self._number = session._begin(prompt, options)
+        self._number = session._begin(prompt, suffix, options)
         self._session = session
 
     def __next__(self) -> Event:
