@@ -53,7 +53,8 @@ static const struct weight dense_weights[] = {
 static const struct step dense_enter[] = {
     { OP_EMBED,  "x",      "ids",     "embed",   "embed_scale" },
     { OP_ANGLES, "angles", "pos",     "divisors?",
-      "rot,theta,scaling,factor,original,beta_fast,beta_slow,attn_scale" },
+      "rot,theta,scaling,factor,original,beta_fast,beta_slow,attn_scale,low,high,!truncate,"
+      "magnitude" },
     { OP_ANGLES, "angles_local", "pos", NULL, "rot,theta_local,none,1", "theta_local" },
     { 0 }
 };
