@@ -3,19 +3,29 @@
  * The weight rows are read where they lie in the file. Workers split the rows, never the sums, so
  * the result does not depend on their number. In `exact` programs quantised rows are unpacked to
  * float32 a few at a time; otherwise the activations are quantised once and the format's own
- * dot product runs, or, where results may depend on the number of tokens, the tier's second
- * engine for many of them.
+ * dot product runs, or, where results may depend on the number of tokens, another engine of the
+ * tier for some or many of them.
  *
  * Before: run.c. Next: kernel/kernel.h.
  */
 #include "product.h"
 
-/* Whether n tokens go to the engine for many. */
-static bool is_many(const struct program *program, const struct linked *s, int64_t n)
+static bool is_many(const struct kernels *k, int64_t n)
+{
+    return k->many_tokens && n >= k->many_tokens;
+}
+
+/* The engine for n tokens; NULL: the one for any number. */
+static dot_many_fn *engine_of(const struct program *program, const struct linked *s, int64_t n)
 {
     const struct kernels *k = program->kernels;
 
-    return program->by_count && k->many_tokens && n >= k->many_tokens && k->dot_many[s->w.dtype];
+    if (!program->by_count)
+        return NULL;
+    if (is_many(k, n))
+        return k->dot_many[s->w.dtype];
+    return k->some_tokens && n >= k->some_tokens && n <= PI_MANY_GROUP ? k->dot_some[s->w.dtype]
+                                                                       : NULL;
 }
 
 static int linear_shape(struct shaping *at, pith_error *err)
@@ -43,11 +53,17 @@ static int64_t many_rows(const struct linked *s, int parts)
     return (panels + parts - 1) / parts * PI_MANY_GROUP;
 }
 
-static bool many_need(const struct linked *s, const struct plan *plan, struct needs *needs)
+/* What every engine needs for up to plan->batch tokens. */
+static bool engines_need(const struct program *program, const struct linked *s,
+                         const struct plan *plan, struct needs *needs)
 {
+    int64_t least = program->kernels->some_tokens ? program->kernels->some_tokens
+                                                  : program->kernels->many_tokens;
     size_t groups = (size_t)(plan->batch + PI_MANY_GROUP - 1) / PI_MANY_GROUP, operand;
     size_t scratch = pi_many_scratch(many_rows(s, plan->threads), plan->batch);
 
+    if (!program->by_count || !least || plan->batch < least)
+        return true;
     needs->thread = scratch > needs->thread ? scratch : needs->thread;
     if (!pi_mul_size(pi_many_bytes(PI_MANY_GROUP, s->w.cols), groups, &operand))
         return false;
@@ -66,7 +82,7 @@ static bool linear_need(const struct program *program, const struct linked *s,
         if (!pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
             return false;
     }
-    return !is_many(program, s, plan->batch) || many_need(s, plan, needs);
+    return engines_need(program, s, plan, needs);
 }
 
 /* A block of activations, in the form that the dot product takes. */
@@ -99,22 +115,23 @@ static struct activations quantise(const struct run *run, const struct linked *s
     return (struct activations){ to, (int64_t)bytes };
 }
 
-/* The engine for many tokens: all workers pack, meet, and multiply their rows. */
-static void multiply_many(const struct run *run, const struct linked *s, int64_t n, int64_t row,
-                          int64_t count, int part, int parts)
+/* All workers pack, meet, and multiply their rows. */
+static void multiply_with(dot_many_fn *engine, const struct run *run, const struct linked *s,
+                          int64_t n, int64_t row, int64_t count, int part, int parts)
 {
     const struct kernels *k = run->kernels;
-    int64_t y_stride = pi_row_stride(s->w.rows), first, last;
+    int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), first, last;
+    const float *x = pi_run_value(run, s->in[0]);
+    bool many = is_many(k, n);
 
-    pi_split(n, PI_MANY_GROUP, part, parts, &first, &last);
+    pi_split(many ? n : cols, PI_MANY_GROUP, part, parts, &first, &last);
     if (first < last)
-        k->pack_many(run->shared, first, last, n, s->w.cols, pi_run_value(run, s->in[0]),
-                     pi_row_stride(s->w.cols));
+        (many ? k->pack_many : k->pack_some)(run->shared, first, last, n, cols, x, x_stride);
     pi_run_barrier(run, part, parts);
     if (count > 0)
-        k->dot_many[s->w.dtype](count, s->w.cols, s->w.data + row * s->w.stride, s->w.stride, n,
-                                run->shared, pi_run_value(run, s->out) + row, y_stride,
-                                pi_run_scratch(run, part));
+        engine(count, cols, s->w.data + row * s->w.stride, s->w.stride, n, run->shared,
+               pi_run_value(run, s->out) + row, pi_row_stride(s->w.rows),
+               pi_run_scratch(run, part));
 }
 
 /* The engine for any number of tokens. */
@@ -140,11 +157,11 @@ static void linear_forward(const struct run *run, const struct linked *s, int pa
     int64_t n = pi_run_rows(run, s->out), y_stride = pi_row_stride(s->w.rows), first, last;
     float *y = pi_run_value(run, s->out); /* [n][rows] */
     const float *bias = (const float *)(const void *)s->bias.data;
-    bool many = is_many(run->program, s, n);
+    dot_many_fn *engine = engine_of(run->program, s, n);
 
-    pi_split(s->w.rows, many ? PI_MANY_GROUP : PI_ROW_GRAIN, part, parts, &first, &last);
-    if (many)
-        multiply_many(run, s, n, first, last - first, part, parts);
+    pi_split(s->w.rows, engine ? PI_MANY_GROUP : PI_ROW_GRAIN, part, parts, &first, &last);
+    if (engine)
+        multiply_with(engine, run, s, n, first, last - first, part, parts);
     else
         multiply_any(run, s, n, first, last - first, part, parts);
     for (int64_t t = 0; bias && t < n; t++)

@@ -116,6 +116,18 @@ static inline size_t pi_many_scratch(int64_t rows, int64_t m)
         const uint8_t *x, float *y, int64_t y_stride, uint8_t *scratch
 #define PI_DOT_MANY(name) void name(PI_MANY_ARGUMENTS)
 
+/* The third engine, for m between dot and dot_many, at most 32, and formats with blocks: it
+ * unpacks weights to int8 once for all tokens.
+ *
+ * pack_some: columns [first, last), multiples of 32, of m rows x of n floats, x_stride apart: what
+ * pack[OPERAND_Q8] makes of them, whatever the format, in the tier's own layout; the operand takes
+ * at most pi_many_bytes(m, n) at y, aligned to 64. Calls for different columns may run at once.
+ * dot_some: as dot_many with that operand; |error| as dot with OPERAND_Q8, blocks being those of
+ * 16 columns. */
+#define PI_PACK_SOME(name)                                                                \
+    void name(uint8_t *y, int64_t first, int64_t last, int64_t m, int64_t n, const float *x, \
+              int64_t x_stride)
+
 /* rms_norm: y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; w may be NULL (all ones). y == x is
  * allowed. Error 16 eps relative. */
 #define PI_RMS_NORM(name) void name(float *y, const float *x, const float *w, int64_t n, float eps)
@@ -271,6 +283,7 @@ typedef PI_PACK(pack_fn);
 typedef PI_DOT(dot_fn);
 typedef PI_PACK_MANY(pack_many_fn);
 typedef PI_DOT_MANY(dot_many_fn);
+typedef PI_PACK_SOME(pack_some_fn);
 typedef PI_RMS_NORM(rms_norm_fn);
 typedef PI_LAYER_NORM(layer_norm_fn);
 typedef PI_ADD(add_fn);
@@ -294,6 +307,9 @@ struct kernels {
     pack_many_fn *pack_many;
     dot_many_fn *dot_many[DTYPE_COUNT];
     int64_t many_tokens;            /* dot_many is worth it from this many on; 0: never */
+    pack_some_fn *pack_some;
+    dot_many_fn *dot_some[DTYPE_COUNT]; /* NULL for float formats */
+    int64_t some_tokens;            /* likewise, up to many_tokens */
     rms_norm_fn *rms_norm;
     layer_norm_fn *layer_norm;
     add_fn *add;

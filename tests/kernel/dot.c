@@ -5,8 +5,7 @@
 
 #include "kernel/scalar/block.h"
 
-/* Values of a row in double, and the magnitudes that its error bound is stated in. */
-static void row_values(enum dtype type, const uint8_t *w, int64_t n, double *value, double *size)
+void weight_values(enum dtype type, const uint8_t *w, int64_t n, double *value, double *size)
 {
     typedef void read32_fn(struct block32 *b, const uint8_t *w);
     typedef void read256_fn(struct block256 *b, const uint8_t *w);
@@ -130,7 +129,7 @@ static void against_double(const struct shape *s, dot_fn *dot)
     for (int64_t t = 0; t < s->m; t++)
         operand_values(kind, o.x + t * o.x_stride, s->cols, x + t * s->cols);
     for (int64_t r = 0; r < s->rows; r++) {
-        row_values(s->type, o.w + r * o.w_stride, s->cols, w, size);
+        weight_values(s->type, o.w + r * o.w_stride, s->cols, w, size);
         for (int64_t t = 0; t < s->m; t++) {
             double sum = 0, bound = 0;
             float y = o.y[t * o.y_stride + r];

@@ -59,6 +59,9 @@ void release(void);               /* frees all, checks the canaries first */
 void draw_weights(enum dtype type, uint8_t *w, int64_t n, enum draw draw);
 void draw_floats(float *x, int64_t n, enum draw draw);
 
+/* Values of a row in double, and the magnitudes that its error bound is stated in. */
+void weight_values(enum dtype type, const uint8_t *w, int64_t n, double *value, double *size);
+
 /* Starts the test of one kernel; false if it is not fresh or not asked for. */
 bool begin(const char *tier, const char *name, bool fresh);
 void end(void);

@@ -1,9 +1,11 @@
-/* many.c - dot_many against a double sum of operands rounded to bfloat16, and against itself: what
- * else is computed in the same call must not change a bit of a result.
+/* many.c - dot_many against a double sum of operands rounded to bfloat16, dot_some against one of
+ * int8 activations, and both against themselves: what else is computed in the same call must not
+ * change a bit of a result.
  */
 #include "harness.h"
 
 struct shape {
+    bool some; /* dot_some, not dot_many */
     enum dtype type;
     enum draw draw;
     enum place place;
@@ -62,36 +64,85 @@ static bool tiles_in_use(const struct kernels *k)
 #endif
 }
 
+static void pack(const struct kernels *k, const struct shape *s, const struct operands *o,
+                 int64_t first, int64_t last, int64_t m)
+{
+    GUARDED((s->some ? k->pack_some : k->pack_many)(o->packed, first, last, m, s->cols, o->x,
+                                                    o->x_stride));
+}
+
 /* The first `rows` and `m`, packed in pieces as several workers would. */
 static void call(const struct kernels *k, const struct shape *s, const struct operands *o,
                  int64_t rows, int64_t m)
 {
     for (int64_t i = 0; i < o->y_stride * s->m; i++)
         o->y[i] = pi_f32_from_bits(unwritten);
-    for (int64_t t = 0, last; t < m; t = last) {
-        last = pi_min(m, t + PI_MANY_GROUP * (1 + random_below(3)));
-        GUARDED(k->pack_many(o->packed, t, last, m, s->cols, o->x, o->x_stride));
+    for (int64_t at = 0, last; at < (s->some ? s->cols : m); at = last) {
+        last = pi_min(s->some ? s->cols : m, at + PI_MANY_GROUP * (1 + random_below(3)));
+        pack(k, s, o, at, last, m);
     }
-    GUARDED(k->dot_many[s->type](rows, s->cols, o->w, o->w_stride, m, o->packed, o->y,
-                                 o->y_stride, o->scratch));
+    GUARDED((s->some ? k->dot_some : k->dot_many)[s->type](rows, s->cols, o->w, o->w_stride, m,
+                                                           o->packed, o->y, o->y_stride,
+                                                           o->scratch));
     if (tiles_in_use(k))
         fail("left the tiles in use");
 }
 
 static double rounded(float value) { return (double)pi_f32_from_bf16(pi_bf16_from_f32(value)); }
 
-static void check_row(const struct shape *s, const struct operands *o, int64_t r,
-                      const double *w, const double *x)
+/* The activations as the engine sees them. */
+static void expected_tokens(const struct shape *s, const struct operands *o, double *x)
 {
+    size_t bytes = pi_operand_bytes(OPERAND_Q8, s->cols);
+    uint8_t *row = aligned_alloc(64, bytes);
+    const float *scale = (const float *)(const void *)(row + pi_operand_scales(s->cols));
+    struct kernels scalar;
+
+    pi_kernels_pick(&scalar, 0);
+    for (int64_t t = 0; t < s->m; t++) {
+        if (s->some)
+            scalar.pack[OPERAND_Q8](row, o->x + t * o->x_stride, s->cols);
+        for (int64_t i = 0; i < s->cols; i++)
+            x[t * s->cols + i] = s->some ? (double)scale[i / 32] * (int8_t)row[i]
+                                         : rounded(o->x[t * o->x_stride + i]);
+    }
+    free(row);
+}
+
+/* A row of weights likewise, and the magnitudes that the bound is stated in. */
+static void expected_row(const struct shape *s, const uint8_t *at, double *w, double *size)
+{
+    struct kernels scalar;
+    float *row;
+
+    if (s->some) {
+        weight_values(s->type, at, s->cols, w, size);
+        return;
+    }
+    row = malloc((size_t)s->cols * sizeof *row);
+    pi_kernels_pick(&scalar, 0);
+    scalar.unpack[s->type](row, at, s->cols);
+    for (int64_t i = 0; i < s->cols; i++) {
+        w[i] = rounded(row[i]);
+        size[i] = fabs(w[i]);
+    }
+    free(row);
+}
+
+static void check_row(const struct shape *s, const struct operands *o, int64_t r,
+                      const double *w, const double *size, const double *x)
+{
+    double factor = s->some ? 4 * ((double)s->cols / 16 + 32) : (double)s->cols / 4 + 32;
+
     for (int64_t t = 0; t < s->m; t++) {
         double sum = 0, bound = 0;
         float y = o->y[t * o->y_stride + r];
 
         for (int64_t i = 0; i < s->cols; i++) {
             sum += w[i] * x[t * s->cols + i];
-            bound += fabs(w[i] * x[t * s->cols + i]);
+            bound += size[i] * fabs(x[t * s->cols + i]);
         }
-        bound = ((double)s->cols / 4 + 32) * EPS * bound + (double)s->cols * 0x1p-110;
+        bound = factor * EPS * bound + (double)s->cols * 0x1p-110;
         if (isfinite(sum) && fabs(sum) + bound >= (double)FLT_MAX)
             continue;
         if (!isfinite(sum) ? isfinite(y) : !near_double((double)y, sum, bound)) {
@@ -106,26 +157,20 @@ static void check_row(const struct shape *s, const struct operands *o, int64_t r
 static void against_double(const struct kernels *k, const struct shape *s)
 {
     struct operands o = draw_operands(s);
-    struct kernels scalar;
     size_t n = (size_t)s->cols;
-    double *w = malloc(n * 8), *x = malloc((size_t)s->m * n * 8);
-    float *row = malloc(n * 4);
+    double *w = malloc(n * 8), *size = malloc(n * 8), *x = malloc((size_t)s->m * n * 8);
 
-    pi_kernels_pick(&scalar, 0);
     call(k, s, &o, s->rows, s->m);
-    for (int64_t i = 0; i < s->m * s->cols; i++)
-        x[i] = rounded(o.x[i / s->cols * o.x_stride + i % s->cols]);
+    expected_tokens(s, &o, x);
     for (int64_t r = 0; r < s->rows; r += s->rows * s->m < 10000 ? 1 : 7) {
-        scalar.unpack[s->type](row, o.w + r * o.w_stride, s->cols);
-        for (int64_t i = 0; i < s->cols; i++)
-            w[i] = rounded(row[i]);
-        check_row(s, &o, r, w, x);
+        expected_row(s, o.w + r * o.w_stride, w, size);
+        check_row(s, &o, r, w, size, x);
     }
     for (int64_t i = 0; i < o.y_stride * s->m; i++)
         if (i % o.y_stride >= s->rows && pi_f32_bits(o.y[i]) != unwritten)
             fail("rows %" PRId64 " m %" PRId64 ": wrote behind a row of results", s->rows, s->m);
-    free(row);
     free(w);
+    free(size);
     free(x);
     release();
 }
@@ -155,33 +200,50 @@ static void against_itself(const struct kernels *k, const struct shape *s)
     release();
 }
 
-static void test_type(const struct kernels *k, enum dtype type, bool scalar)
+/* Random numbers of rows and tokens, all kinds of values. */
+static void test_values(const struct kernels *k, struct shape *s, int most_tokens)
 {
-    static const int64_t cols[] = { 32, 608, 928, 512, 544, 1024, 1280, 2080 };
-    int64_t block = pi_dtype(type).block, most = block == 1 ? 130 : block == 32 ? 35 : 9;
-    struct shape s = { .type = type };
+    int64_t block = pi_dtype(s->type).block, most = block == 1 ? 130 : block == 32 ? 35 : 9;
 
     for (int64_t blocks = 1; blocks <= most; blocks++)
         for (int draw = 0; draw < DRAW_COUNT; draw++) {
-            s.cols = blocks * block;
-            s.draw = (enum draw)draw;
-            s.place = (enum place)((blocks + draw) % 2);
-            s.rows = 1 + random_below(draw % 3 ? 6 : 70);
-            s.m = 1 + random_below(draw % 3 ? 70 : 6);
-            s.pad = random_below(3);
-            against_double(k, &s);
+            s->cols = blocks * block;
+            s->draw = (enum draw)draw;
+            s->place = (enum place)((blocks + draw) % 2);
+            s->rows = 1 + random_below(draw % 3 ? 6 : 70);
+            s->m = 1 + random_below(draw % 3 ? most_tokens : 6);
+            s->pad = random_below(3);
+            against_double(k, s);
         }
+    s->draw = DRAW_PLAIN;
+    s->pad = 1;
+}
+
+/* Whole slabs and parts of them, whole blocks of rows and tokens and parts of them. */
+static void test_shapes(const struct kernels *k, struct shape *s, const int64_t tokens[2])
+{
+    static const int64_t cols[] = { 32, 608, 928, 512, 544, 1024, 1280, 2080 };
+    int64_t block = pi_dtype(s->type).block;
+
+    for (size_t i = 0; i < PI_COUNT(cols); i++) {
+        s->cols = (cols[i] + block - 1) / block * block + (block == 1 ? (int64_t)i : 0);
+        s->rows = i % 2 ? 70 : 64;
+        s->m = tokens[i % 3 == 0];
+        against_double(k, s);
+        if (i % 4 == 3 && tokens[0] > 3)
+            against_itself(k, s);
+    }
+}
+
+static void test_many_type(const struct kernels *k, enum dtype type, bool scalar)
+{
+    struct shape s = { .type = type };
+    int64_t block = pi_dtype(type).block;
+
+    test_values(k, &s, 70);
     k->dot_many[type](0, block * 3, NULL, 0, 5, NULL, NULL, 0, NULL);
     k->dot_many[type](5, block * 3, NULL, 0, 0, NULL, NULL, 0, NULL);
-    s.draw = DRAW_PLAIN;
-    s.pad = 1;
-    for (size_t i = 0; i < PI_COUNT(cols); i++) {
-        s.cols = (cols[i] + block - 1) / block * block + (block == 1 ? (int64_t)i : 0);
-        s.rows = i % 2 ? 70 : 64, s.m = scalar ? 3 : i % 3 ? 64 : 70;
-        against_double(k, &s);
-        if (i % 4 == 3 && !scalar)
-            against_itself(k, &s);
-    }
+    test_shapes(k, &s, scalar ? (int64_t[]){ 3, 3 } : (int64_t[]){ 64, 70 });
     if (scalar)
         return;
     s.cols = (520 + block - 1) / block * block; /* more rows, then more tokens, than one block */
@@ -189,6 +251,17 @@ static void test_type(const struct kernels *k, enum dtype type, bool scalar)
     against_double(k, &s);
     s.rows = 33, s.m = 1030;
     against_double(k, &s);
+}
+
+static void test_some_type(const struct kernels *k, enum dtype type, bool scalar)
+{
+    struct shape s = { .type = type, .some = true };
+    int64_t block = pi_dtype(type).block;
+
+    test_values(k, &s, 32);
+    k->dot_some[type](0, block * 3, NULL, 0, 5, NULL, NULL, 0, NULL);
+    k->dot_some[type](5, block * 3, NULL, 0, 0, NULL, NULL, 0, NULL);
+    test_shapes(k, &s, scalar ? (int64_t[]){ 3, 3 } : (int64_t[]){ 32, 21 });
 }
 
 void test_many(const struct trial *trial)
@@ -200,7 +273,13 @@ void test_many(const struct trial *trial)
         snprintf(name, sizeof name, "many_%s", info.name ? info.name : "");
         if (trial->now->dot_many[type] &&
             begin(trial->now->tier, name, FRESH(trial, dot_many[type]))) {
-            test_type(trial->now, (enum dtype)type, trial->first);
+            test_many_type(trial->now, (enum dtype)type, trial->first);
+            end();
+        }
+        snprintf(name, sizeof name, "some_%s", info.name ? info.name : "");
+        if (trial->now->dot_some[type] &&
+            begin(trial->now->tier, name, FRESH(trial, dot_some[type]))) {
+            test_some_type(trial->now, (enum dtype)type, trial->first);
             end();
         }
     }

@@ -186,7 +186,8 @@ static void compare_precisions(struct subject *exact, struct subject *fast, cons
             feed(exact, ids, 48, 48);
             for (int64_t j = 0; j < exact->vocabulary; j++)
                 expected[j] = (double)logits_of(exact)[j];
-            feed(fast, ids, 47, 47);
+            feed(fast, ids, 35, 35); /* enough for every engine that a tier may have */
+            feed(fast, ids + 35, 12, 12);
             feed(fast, ids + 47, 1, 1);
             CHECK_NEAR(difference(logits_of(fast), expected, exact->vocabulary), 0, 0.05);
             free(expected);

@@ -71,6 +71,9 @@ struct tiles_amx {
 /* c += a * b: a [rows][2k] and b [k][columns][2] bfloat16, c float. */
 #define TILE_DOT_BF16_AMX(t, c, a, b) \
     TILE_DO_AMX(t, "tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
+/* c += a * b: a [rows][4k] and b [k][columns][4] int8, c int32. */
+#define TILE_DOT_INT8_AMX(t, c, a, b) \
+    TILE_DO_AMX(t, "tdpbssd %%tmm" #b ", %%tmm" #a ", %%tmm" #c : :)
 
 #else
 
@@ -94,6 +97,7 @@ struct tiles_amx {
 #define TILE_STREAM_AMX(t, n, at, stride) tile_load_amx(t, n, at, stride)
 #define TILE_STORE_AMX(t, n, at, stride) tile_store_amx(t, n, at, stride)
 #define TILE_DOT_BF16_AMX(t, c, a, b) tile_dot_bf16_amx(t, c, a, b)
+#define TILE_DOT_INT8_AMX(t, c, a, b) tile_dot_int8_amx(t, c, a, b)
 
 static inline void tile_expect_amx(bool condition)
 {
@@ -183,6 +187,16 @@ static inline void tile_dot_bf16_amx(struct tiles_amx *t, int c, int a, int b)
         memset(t->tile[c][r].byte + t->config.row_bytes[c], 0,
                (size_t)(64 - t->config.row_bytes[c]));
     }
+}
+
+static inline void tile_dot_int8_amx(struct tiles_amx *t, int c, int a, int b)
+{
+    tile_expect_fit_amx(t, c, a, b);
+    for (int r = 0; r < t->config.rows[c]; r++)
+        for (int k = 0; k < 4 * t->config.rows[b]; k++)
+            for (int i = 0; i < t->config.row_bytes[c] / 4; i++)
+                t->tile[c][r].whole[i] += (int8_t)t->tile[a][r].byte[k] *
+                                          (int8_t)t->tile[b][k / 4].byte[4 * i + k % 4];
 }
 
 #endif

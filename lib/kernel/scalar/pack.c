@@ -53,6 +53,17 @@ static PI_PACK(pack_q8k_scalar)
     }
 }
 
+/* The operand: [m][n / 32] of a scale and 32 int8. */
+static PI_PACK_SOME(pack_some_scalar)
+{
+    for (int64_t t = 0; t < m; t++)
+        for (int64_t i = first; i < last; i += 32) {
+            uint8_t *to = y + (t * n + i) / 32 * 36;
+            float scale = quantize_scalar((int8_t *)to + 4, x + t * x_stride + i, 32);
+            memcpy(to, &scale, 4);
+        }
+}
+
 static PI_TO_F16(to_f16_scalar)
 {
     for (int64_t i = 0; i < n; i++)
@@ -63,5 +74,6 @@ void pi_pack_scalar(struct kernels *k)
 {
     k->pack[OPERAND_Q8] = pack_q8_scalar;
     k->pack[OPERAND_Q8K] = pack_q8k_scalar;
+    k->pack_some = pack_some_scalar;
     k->to_f16 = to_f16_scalar;
 }

@@ -118,6 +118,50 @@ static inline void dot_many_scalar(unpack_fn *unpack, int64_t block, int64_t byt
         }
 }
 
+/* y[t][r] = row r times token t of pack_some's operand */
+static inline void dot_some_scalar(unpack_fn *unpack, int64_t block, int64_t bytes,
+                                   PI_MANY_ARGUMENTS)
+{
+    (void)scratch;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t t = 0; t < m; t++) {
+            double sum = 0;
+            for (int64_t i = 0; i < cols; i += block) {
+                float v[256];
+                unpack(v, w + r * w_stride + i / block * bytes, block);
+                for (int64_t j = 0; j < block; j++) {
+                    const uint8_t *q = x + (t * cols + i + j) / 32 * 36;
+                    sum += (double)v[j] * (double)pi_f32_from_bits(pi_le32(q)) *
+                           (int8_t)q[4 + j % 32];
+                }
+            }
+            y[t * y_stride + r] = (float)sum;
+        }
+}
+
+#define DOT_SOME(format, block, bytes)                                                        \
+    static PI_DOT_MANY(dot_some_##format##_scalar)                                            \
+    {                                                                                         \
+        dot_some_scalar(unpack_##format##_scalar, block, bytes, rows, cols, w, w_stride, m, x, \
+                        y, y_stride, scratch);                                                \
+    }
+
+DOT_SOME(q4_0, 32, 18)
+DOT_SOME(q4_1, 32, 20)
+DOT_SOME(q5_0, 32, 22)
+DOT_SOME(q5_1, 32, 24)
+DOT_SOME(q8_0, 32, 34)
+DOT_SOME(iq4_nl, 32, 18)
+DOT_SOME(mxfp4, 32, 17)
+DOT_SOME(q2_k, 256, 84)
+DOT_SOME(q3_k, 256, 110)
+DOT_SOME(q4_k, 256, 144)
+DOT_SOME(q5_k, 256, 176)
+DOT_SOME(q6_k, 256, 210)
+DOT_SOME(iq4_xs, 256, 136)
+
+#undef DOT_SOME
+
 #define DOT_MANY(format, block, bytes)                                                        \
     static PI_DOT_MANY(dot_many_##format##_scalar)                                            \
     {                                                                                         \
@@ -179,4 +223,17 @@ void pi_unpack_scalar(struct kernels *k)
     k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_scalar;
     k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_scalar;
     k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_scalar;
+    k->dot_some[DTYPE_Q4_0] = dot_some_q4_0_scalar;
+    k->dot_some[DTYPE_Q4_1] = dot_some_q4_1_scalar;
+    k->dot_some[DTYPE_Q5_0] = dot_some_q5_0_scalar;
+    k->dot_some[DTYPE_Q5_1] = dot_some_q5_1_scalar;
+    k->dot_some[DTYPE_Q8_0] = dot_some_q8_0_scalar;
+    k->dot_some[DTYPE_IQ4_NL] = dot_some_iq4_nl_scalar;
+    k->dot_some[DTYPE_MXFP4] = dot_some_mxfp4_scalar;
+    k->dot_some[DTYPE_Q2_K] = dot_some_q2_k_scalar;
+    k->dot_some[DTYPE_Q3_K] = dot_some_q3_k_scalar;
+    k->dot_some[DTYPE_Q4_K] = dot_some_q4_k_scalar;
+    k->dot_some[DTYPE_Q5_K] = dot_some_q5_k_scalar;
+    k->dot_some[DTYPE_Q6_K] = dot_some_q6_k_scalar;
+    k->dot_some[DTYPE_IQ4_XS] = dot_some_iq4_xs_scalar;
 }
