@@ -19,19 +19,21 @@ void weight_values(enum dtype type, const uint8_t *w, int64_t n, double *value, 
         [DTYPE_Q5_K] = read_q5_k, [DTYPE_Q6_K] = read_q6_k, [DTYPE_IQ4_XS] = read_iq4_xs
     };
     struct dtype_info info = pi_dtype(type);
+    struct block32 a = { 0 };
+    struct block256 b = { 0 };
 
     for (int64_t i = 0; i < n; i++) {
         const uint8_t *at = w + i / info.block * info.bytes;
         double part, min = 0;
         if (read32[type]) {
-            struct block32 b = { 0 };
-            read32[type](&b, at);
-            part = (double)b.scale * b.q[i % 32];
-            min = (double)b.min;
+            if (i % 32 == 0)
+                read32[type](&a, at);
+            part = (double)a.scale * a.q[i % 32];
+            min = (double)a.min;
         } else if (read256[type]) {
-            struct block256 b = { 0 };
             int j = (int)(i % 256);
-            read256[type](&b, at);
+            if (j == 0)
+                read256[type](&b, at);
             part = (double)b.d * b.group[j / 16] * b.q[j];
             min = -(double)b.dmin * b.low[j / 16];
         } else {
