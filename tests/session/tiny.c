@@ -31,7 +31,7 @@ static bool open_tiny(struct runner *r, const char *path, int tier)
     pith_options_create(&o, NULL);
     pith_options_set_i64(o, PITH_OPT_TIERS, tier, NULL);
     pith_options_set_str(o, PITH_OPT_PRECISION, "exact", -1, NULL);
-    pith_options_set_i64(o, PITH_OPT_THREADS, 2, NULL);
+    pith_options_set_i64(o, PITH_OPT_THREADS, tier == 255 ? 2 : 1, NULL);
     if (pith_model_open(&r->model, path, -1, o, &e) == PITH_OK)
         pith_session_open(&r->session, r->model, o, &e);
     pith_options_release(o);
