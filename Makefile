@@ -3,7 +3,7 @@
 # FLOORS is the one list: build order, lint of the layering, and the single-file build.
 FLOORS := base file kernel graph arch text model session task api
 # ISAS_machine is the list of its kernel folders, in the order in which they overlay one another.
-ISAS_x86_64  := scalar avx2 avx512 amx
+ISAS_x86_64  := scalar avx2 avx512 bf16 amx
 ISAS_aarch64 := scalar neon dotprod i8mm
 
 CC      ?= gcc
@@ -43,7 +43,8 @@ ISA_scalar :=
 ISA_arch   := -Wno-missing-field-initializers # sparse tables
 ISA_avx2   := -mavx2 -mfma -mf16c
 ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni
-ISA_amx    := $(ISA_avx512) -mavx512bf16
+ISA_bf16   := $(ISA_avx512) -mavx512bf16
+ISA_amx    := $(ISA_bf16)
 ISA_neon   :=
 ISA_dotprod := -march=armv8.2-a+dotprod
 ISA_i8mm   := $(ISA_dotprod)+i8mm

@@ -14,6 +14,7 @@
 #define PI_AVX512_FILES(X) \
     X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) \
     X(probe)
+#define PI_BF16_FILES(X) X(attend)
 #define PI_AMX_FILES(X) X(some) X(many) X(probe)
 #define PI_NEON_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 #define PI_DOTPROD_FILES(X) X(dot) X(probe)
@@ -30,6 +31,9 @@ PI_AVX2_FILES(PI_DECLARE)
 #undef PI_DECLARE
 #define PI_DECLARE(file) overlay_fn pi_##file##_avx512;
 PI_AVX512_FILES(PI_DECLARE)
+#undef PI_DECLARE
+#define PI_DECLARE(file) overlay_fn pi_##file##_bf16;
+PI_BF16_FILES(PI_DECLARE)
 #undef PI_DECLARE
 #define PI_DECLARE(file) overlay_fn pi_##file##_amx;
 PI_AMX_FILES(PI_DECLARE)

@@ -7,6 +7,7 @@
 #define OVERLAY_SCALAR(file) pi_##file##_scalar(k);
 #define OVERLAY_AVX2(file) pi_##file##_avx2(k);
 #define OVERLAY_AVX512(file) pi_##file##_avx512(k);
+#define OVERLAY_BF16(file) pi_##file##_bf16(k);
 #define OVERLAY_AMX(file) pi_##file##_amx(k);
 #define OVERLAY_NEON(file) pi_##file##_neon(k);
 #define OVERLAY_DOTPROD(file) pi_##file##_dotprod(k);
@@ -25,6 +26,10 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
     if (tiers & TIER_AVX512) {
         k->tier = "avx512";
         PI_AVX512_FILES(OVERLAY_AVX512)
+    }
+    if (tiers & TIER_BF16) {
+        k->tier = "bf16";
+        PI_BF16_FILES(OVERLAY_BF16)
     }
     if (tiers & TIER_AMX) {
         k->tier = "amx";
@@ -51,6 +56,7 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
 #undef OVERLAY_SCALAR
 #undef OVERLAY_AVX2
 #undef OVERLAY_AVX512
+#undef OVERLAY_BF16
 #undef OVERLAY_AMX
 #undef OVERLAY_NEON
 #undef OVERLAY_DOTPROD

@@ -249,7 +249,7 @@ int main(int argc, char **argv)
 {
     static const struct { uint32_t bit; const char *name; } tiers[] = {
         { 0, "scalar" }, { TIER_AVX2, "avx2" }, { TIER_AVX512, "avx512" },
-        { TIER_AMX, "amx" },
+        { TIER_BF16, "bf16" }, { TIER_AMX, "amx" },
         { TIER_NEON, "neon" }, { TIER_DOTPROD, "dotprod" }, { TIER_I8MM, "i8mm" }
     };
     uint32_t seed = (uint32_t)getpid() * 2654435761u | 1, have = pi_cpu_tiers(), mask = 0;

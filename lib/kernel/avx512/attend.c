@@ -3,19 +3,7 @@
  * Scores: lanes are keys, 8 rows by two panels of keys in registers, so that a key is converted
  * once for 8 rows and no sums are folded. Values: 8 rows by 32 columns, weights broadcast.
  */
-#include <math.h>
-
-#include "vmath.h"
-
-enum { VALUES_AHEAD_AVX512 = 32 }; /* positions; of keys two panels */
-
-/* Asks for what will be read soon. Blocks of a head lie behind one another and are read from front
- * to back, so some way ahead lies what comes next, be it keys, values or the next block. */
-INLINE_AVX512 void ask_avx512(const uint8_t *at, int64_t bytes)
-{
-    for (int64_t i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)at + i, _MM_HINT_T0);
-}
+#include "attend.h"
 
 /* Elements of K: keys of panel rows i (and i + 1, in BF16). Elements of V: columns of key t. */
 INLINE_AVX512 __m512 load_kv_avx512(enum kv_type type, const uint8_t *at)
@@ -94,57 +82,6 @@ INLINE_AVX512 void scores_avx512(enum kv_type type, int rows, float (*dots)[PI_K
     }
 }
 
-/* The lanes of positions t .. t + 15 that lie in [first, last). */
-INLINE_AVX512 __mmask16 seen_avx512(int64_t t, int64_t first, int64_t last)
-{
-    uint32_t from = (uint32_t)pi_min(pi_max(first - t, 0), 16);
-    uint32_t to = (uint32_t)pi_min(pi_max(last - t, 0), 16);
-
-    return (__mmask16)(((1u << to) - 1) & ~((1u << from) - 1));
-}
-
-/* Row r's dots become its scores, then exp(score - max), 0 where it does not see. */
-INLINE_AVX512 void softmax_avx512(enum kv_type type, struct attend_sums *y,
-                                  const struct attend_rows *x, int64_t r, float *s,
-                                  const float *scales, float scale, float cap)
-{
-    int64_t first = x->first[r], last = x->last[r];
-    __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
-    float max;
-
-    for (int64_t t = first / 16 * 16; t < last; t += 16) {
-        __m512 v = _mm512_loadu_ps(s + t);
-        if (type == KV_Q8)
-            v = _mm512_mul_ps(v, _mm512_loadu_ps(scales + t));
-        v = _mm512_mul_ps(v, _mm512_set1_ps(scale));
-        if (cap > 0)
-            v = _mm512_mul_ps(_mm512_set1_ps(cap),
-                              tanh_avx512(_mm512_div_ps(v, _mm512_set1_ps(cap))));
-        if (x->slope[r] != 0) {
-            __m512 at = _mm512_add_ps(_mm512_set1_ps((float)t - x->origin[r]),
-                                      _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
-                                                     14, 15));
-            v = _mm512_fnmadd_ps(_mm512_set1_ps(x->slope[r]), _mm512_abs_ps(at), v);
-        }
-        v = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), seen_avx512(t, first, last), v);
-        most = _mm512_max_ps(most, v);
-        _mm512_storeu_ps(s + t, v);
-    }
-    max = _mm512_reduce_max_ps(most);
-    most = _mm512_set1_ps(max == -INFINITY ? 0 : max);
-    for (int64_t t = first / 16 * 16; t < last; t += 16) {
-        __m512 v = _mm512_sub_ps(_mm512_loadu_ps(s + t), most);
-        __m512 p = _mm512_maskz_mov_ps(seen_avx512(t, first, last), exp_avx512(v));
-        sum = _mm512_add_ps(sum, p);
-        if (type == KV_Q8) /* a scale that nothing has been kept for may be NaN */
-            p = _mm512_maskz_mul_ps(seen_avx512(t, first, last), p,
-                                    _mm512_loadu_ps(scales + PI_KV_KEYS + t));
-        _mm512_storeu_ps(s + t, p);
-    }
-    y->max[r] = max;
-    y->sum[r] = sum_lanes_avx512(sum);
-}
-
 /* acc[r][p] += s[r][t] * value t, for one or (BF16) two positions and 16 * P columns. */
 INLINE_AVX512 void add_values_avx512(enum kv_type type, int P, int rows, __m512 acc[][2],
                                      float (*s)[PI_KV_KEYS], int64_t t, const uint8_t *v)
@@ -215,33 +152,21 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, int rows, struct attend_sums *
 {
     const uint8_t *v = block + pi_kv_values(type, c);
     const float *scales = (const float *)(const void *)(block + pi_kv_scales(type, c, cv));
-    int64_t low = PI_KV_KEYS, high = 0, from = 0, to = PI_KV_KEYS, w = pi_kv_width(cv);
-    int64_t even = type == KV_BF16 ? 2 : 1, first[8], last[8];
+    struct sight_avx512 n = sight_avx512(x, r, rows, type == KV_BF16 ? 2 : 1);
+    int64_t w = pi_kv_width(cv);
     _Alignas(64) float s[8][PI_KV_KEYS];
     float *o = y->o + r * w;
 
-    for (int j = 0; j < rows; j++) {
-        first[j] = x->first[r + j] / even * even;
-        last[j] = (x->last[r + j] + even - 1) / even * even;
-        from = pi_max(from, first[j]);
-        to = pi_min(to, last[j]);
-        if (x->first[r + j] < x->last[r + j]) {
-            low = pi_min(low, first[j]);
-            high = pi_max(high, last[j]);
-        }
-    }
-    for (int64_t t = low / 32 * 32; t < high; t += 32)
+    for (int64_t t = n.low / 32 * 32; t < n.high; t += 32)
         scores_avx512(type, rows, s, x->q + r, block, c, t);
     for (int j = 0; j < rows; j++)
         softmax_avx512(type, y, x, r + j, s[j], scales, scale, cap);
     memset(o, 0, (size_t)(rows * w) * sizeof *o);
-    if (from >= to)
-        from = to = PI_KV_KEYS;
     for (int j = 0; j < rows; j++)
-        values_avx512(type, 1, o + j * w, w, s + j, v, first[j], pi_min(last[j], from));
-    values_avx512(type, rows, o, w, s, v, from, to);
+        values_avx512(type, 1, o + j * w, w, s + j, v, n.first[j], pi_min(n.last[j], n.from));
+    values_avx512(type, rows, o, w, s, v, n.from, n.to);
     for (int j = 0; j < rows; j++)
-        values_avx512(type, 1, o + j * w, w, s + j, v, pi_max(first[j], to), last[j]);
+        values_avx512(type, 1, o + j * w, w, s + j, v, pi_max(n.first[j], n.to), n.last[j]);
 }
 
 INLINE_AVX512 void attend_avx512(enum kv_type type, struct attend_sums *y,
@@ -311,8 +236,45 @@ static PI_ATTEND_FOLD(attend_fold_avx512)
     }
 }
 
+/* Up to 16 floats in bfloat16; NaN stays NaN. VCVTNEPS2BF16 would lose subnormal numbers. */
+INLINE_AVX512 __m256i round_attend_avx512(const float *x, int64_t n)
+{
+    __m512 v = _mm512_maskz_loadu_ps((__mmask16)((1u << pi_min(n, 16)) - 1), x);
+    __m512i bits = _mm512_castps_si512(v), odd, up;
+
+    odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    up = _mm512_mask_or_epi32(up, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), bits,
+                              _mm512_set1_epi32(1 << 22));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(up, 16));
+}
+
+static PI_KV_KEEP(kv_keep_bf16_avx512)
+{
+    uint16_t *values = (uint16_t *)(void *)(block + pi_kv_values(KV_BF16, c));
+    int64_t w = pi_kv_width(cv);
+    uint16_t row[16];
+
+    for (int64_t t = first; t < first + n; t++, k += k_stride, v += v_stride) {
+        uint8_t *key = block + (t / 16 * ((c + 1) / 2) * 16 + t % 16) * 4;
+        for (int64_t i = 0; i < c; i += 16) {
+            _mm256_storeu_si256((__m256i *)(void *)row, round_attend_avx512(k + i, c - i));
+            for (int64_t j = 0; j < pi_min(c - i, 16); j += 2)
+                memcpy(key + (i + j) / 2 * 64, row + j, 4);
+        }
+        for (int64_t i = 0; i < cv; i += 16) {
+            _mm256_storeu_si256((__m256i *)(void *)row, round_attend_avx512(v + i, cv - i));
+            for (int64_t j = 0; j < pi_min(cv - i, 16); j++)
+                values[(t / 2 * w + i + j) * 2 + t % 2] = row[j];
+        }
+    }
+    for (int64_t i = 0; (first + n) % 2 && i < cv; i++)
+        values[((first + n) / 2 * w + i) * 2 + 1] = 0;
+}
+
 void pi_attend_avx512(struct kernels *k)
 {
+    k->kv_keep[KV_BF16] = kv_keep_bf16_avx512;
     k->attend[KV_F32] = attend_f32_avx512;
     k->attend[KV_F16] = attend_f16_avx512;
     k->attend[KV_BF16] = attend_bf16_avx512;
