@@ -110,6 +110,9 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
       "depend on how many tokens are computed together; auto: exact for F32 files, else fast")     \
     X(PITH_OPT_TIERS,           5,  "tiers",             I64, MODEL,   0, 255,     255,            \
       "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 4 amx, 8 neon); for tests")   \
+    X(PITH_OPT_KV_TYPE,         6,  "kv_type",           STR, MODEL,   0, 0,       0,              \
+      "form of keys and values: f32, f16, bf16, q8 (int8, a scale per head and token); auto: "     \
+      "f32 where precision is exact, else bf16 where the processor multiplies it, else f16")       \
     X(PITH_OPT_MAX_TOKENS,      16, "max_tokens",        I64, CALL,    0, 16777216, 256,           \
       "most tokens to generate")                                                                   \
     X(PITH_OPT_TEMPERATURE,     17, "temperature",       F64, CALL,    0, 100,     0,              \

@@ -8,7 +8,7 @@ function isa_of(path) {
         return "avx2,fma,f16c"
     if (path ~ /kernel\/avx512\//)
         return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni"
-    if (path ~ /kernel\/amx\//)
+    if (path ~ /kernel\/(bf16|amx)\//)
         return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512bf16"
     if (path ~ /kernel\/neon\//)
         return "arch=armv8-a"

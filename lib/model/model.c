@@ -79,7 +79,27 @@ static int choose_precision(pith_model *m, const pith_options *options, pith_err
     return PITH_OK;
 }
 
-static int build_program(pith_model *m, pith_error *err)
+/* How sessions keep keys and values. */
+static int choose_kv(const pith_model *m, const pith_options *options, enum kv_type *out,
+                     pith_error *err)
+{
+    static const char *const names[KV_COUNT] = { "f32", "f16", "bf16", "q8" };
+    struct str name = STR("auto");
+
+    pi_option_str(options, PITH_OPT_KV_TYPE, 0, &name);
+    *out = m->exact ? KV_F32 : m->tiers & TIER_BF16 ? KV_BF16 : KV_F16;
+    if (pi_str_equal(name, STR("auto")))
+        return PITH_OK;
+    for (int i = 0; i < KV_COUNT; i++)
+        if (pi_str_equal(name, pi_str(names[i]))) {
+            *out = (enum kv_type)i;
+            return PITH_OK;
+        }
+    return pi_fail(err, PITH_E_ARGUMENT, "kv_type is \"%.*s\"; auto, f32, f16, bf16 and q8 are "
+                   "possible", (int)pi_min_size(name.n, 40), name.at);
+}
+
+static int build_program(pith_model *m, const pith_options *options, pith_error *err)
 {
     const struct meta *tokens;
     struct linkage linkage = { .part = "decode", .result = "logits" };
@@ -95,7 +115,7 @@ static int build_program(pith_model *m, pith_error *err)
     linkage.n_bounds = m->n_bounds;
     linkage.kernels = &m->kernels;
     linkage.exact = m->exact;
-    linkage.kv = m->exact ? KV_F32 : KV_F16;
+    TRY(choose_kv(m, options, &linkage.kv, err));
     linkage.by_count = m->by_count;
     TRY(pi_link(&m->program, &m->arena, &linkage, err));
     m->vocabulary = m->program.values[m->program.result].width;
@@ -127,7 +147,7 @@ static int open_parts(pith_model *m, const struct source *source, const pith_opt
     TRY(choose_arch(m, err));
     TRY(choose_precision(m, options, err));
     if (m->arch)
-        TRY(build_program(m, err));
+        TRY(build_program(m, options, err));
     TRY(pi_tokenizer_open(&m->tokenizer, &m->arena, &m->weights, err));
     return check_vocabulary(m, err);
 }

@@ -14,8 +14,8 @@ struct subject {
     int64_t vocabulary;
 };
 
-static bool open_with(struct subject *s, const char *path, int tier, const char *precision,
-                      int threads)
+static bool open_kv(struct subject *s, const char *path, int tier, const char *precision,
+                    const char *kv_type, int threads)
 {
     pith_options *o;
     pith_error e = { 0 };
@@ -24,6 +24,7 @@ static bool open_with(struct subject *s, const char *path, int tier, const char 
     pith_options_create(&o, NULL);
     pith_options_set_i64(o, PITH_OPT_TIERS, tier, NULL);
     pith_options_set_str(o, PITH_OPT_PRECISION, precision, -1, NULL);
+    pith_options_set_str(o, PITH_OPT_KV_TYPE, kv_type, -1, NULL);
     pith_options_set_i64(o, PITH_OPT_THREADS, threads, NULL);
     if (pith_model_open(&s->model, path, -1, o, &e) == PITH_OK)
         pith_session_open(&s->session, s->model, o, &e);
@@ -33,6 +34,12 @@ static bool open_with(struct subject *s, const char *path, int tier, const char 
     else
         s->vocabulary = pith_model_number(s->model, PITH_MODEL_VOCABULARY);
     return s->session != NULL;
+}
+
+static bool open_with(struct subject *s, const char *path, int tier, const char *precision,
+                      int threads)
+{
+    return open_kv(s, path, tier, precision, "auto", threads);
 }
 
 static void close_all(struct subject *s)
@@ -202,6 +209,62 @@ FAST(fast_q4_k, "llama-q4_k")
 FAST(fast_q6_k, "llama-q6_k")
 FAST(fast_f16, "llama-f16")
 
+/* 40 tokens: exact at once, s in two ways. */
+static void compare_pieces(struct subject *exact, struct subject *s, double bound)
+{
+    double *expected = malloc((size_t)s->vocabulary * sizeof *expected);
+    size_t bytes = (size_t)s->vocabulary * sizeof(float);
+    float *whole = malloc(bytes);
+    int32_t ids[40];
+
+    for (int i = 0; i < 40; i++)
+        ids[i] = 3 + i * 17 % 90;
+    feed(exact, ids, 40, 40);
+    for (int64_t i = 0; i < s->vocabulary; i++)
+        expected[i] = (double)logits_of(exact)[i];
+    feed(s, ids, 40, 40);
+    memcpy(whole, logits_of(s), bytes);
+    CHECK_NEAR(difference(whole, expected, s->vocabulary), 0, bound);
+    pith_session_rewind(s->session, 0, NULL);
+    feed(s, ids, 40, 3);
+    CHECK_INT(memcmp(whole, logits_of(s), bytes), 0);
+    free(whole);
+    free(expected);
+}
+
+/* Keys and values in every form: near the exact numbers, the same bits for a prompt in pieces. */
+static void kv_types(void)
+{
+    static const char *const names[] = { "f32", "f16", "bf16", "q8", "auto" };
+    static const char *const files[] = { "tests/golden/llama.gguf", "tests/golden/gpt2.gguf" };
+    static const double bounds[] = { 1e-5, 2e-3, 2e-2, 5e-2, 1e-5 };
+
+    for (int f = 0; f < 2; f++)
+        for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++)
+            for (int kv = 0; kv < 5; kv++) {
+                struct subject exact, s = { 0 };
+
+                if (open_with(&exact, files[f], 0, "exact", 1) &&
+                    open_kv(&s, files[f], tiers[i], "exact", names[kv], 3))
+                    compare_pieces(&exact, &s, bounds[kv]);
+                close_all(&exact);
+                close_all(&s);
+            }
+}
+
+static void kv_refused(void)
+{
+    pith_options *o;
+    pith_model *model = NULL;
+    pith_error e = { 0 };
+
+    pith_options_create(&o, NULL);
+    pith_options_set_str(o, PITH_OPT_KV_TYPE, "q4", -1, NULL);
+    CHECK_INT(pith_model_open(&model, "tests/golden/llama.gguf", -1, o, &e), PITH_E_ARGUMENT);
+    CHECK_HAS(e.text, "kv_type is \"q4\"");
+    pith_options_release(o);
+}
+
 /* The same bits for 1, 2, 3 and 8 threads, in every tier and precision, prompt and decode. */
 static void threads(void)
 {
@@ -293,6 +356,8 @@ int main(int argc, char **argv)
     RUN(fast_q4_k);
     RUN(fast_q6_k);
     RUN(fast_f16);
+    RUN(kv_types);
+    RUN(kv_refused);
     RUN(threads);
     RUN(chunks);
     return CHECK_END();

@@ -29,7 +29,7 @@ class Options(unittest.TestCase):
     def test_every_option_is_a_keyword(self):
         values = {option.name: option.default if option.type is not str else "text"
                   for option in pith.options() if option.name not in
-                  ("precision", "template", "stop", "example_text", "example_label")}
+                  ("precision", "kv_type", "template", "stop", "example_text", "example_label")}
         values = {name: int(value) if isinstance(value, float) and value == int(value) else value
                   for name, value in values.items()}
         with pith.Model(LLAMA, precision="exact", stop=["x", "y"], **values) as model:
