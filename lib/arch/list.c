@@ -36,6 +36,13 @@
     ROW(mamba) \
     ROW(falcon_mamba) \
     ROW(mamba2) \
+    ROW(gemma2) \
+    ROW(gemma3) \
+    ROW(cohere2) \
+    ROW(exaone) \
+    ROW(exaone4) \
+    ROW(mistral3) \
+    ROW(ministral) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;
