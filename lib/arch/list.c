@@ -7,7 +7,13 @@
     ROW(qwen2) \
     ROW(qwen3) \
     ROW(gpt2) \
+    ROW(qwen2moe) \
     ROW(qwen3moe) \
+    ROW(olmoe) \
+    ROW(dots1) \
+    ROW(glm4moe) \
+    ROW(ernie_moe) \
+    ROW(minimax_m2) \
     ROW(gptneox) \
     ROW(phi2) \
     ROW(starcoder) \

@@ -1,10 +1,83 @@
-/* moe.c - decoders that are Llama or Qwen with experts in place of the feed-forward: Qwen3-MoE,
- * Yang et al. 2025, arXiv 2505.09388.
+/* moe.c - decoders that are Llama or Qwen with experts in the feed-forward: Qwen2-MoE and
+ * Qwen3-MoE, Yang et al. 2024 and 2025, arXiv 2407.10671 and 2505.09388; OLMoE, Muennighoff et al.
+ * 2024, arXiv 2409.02060; dots.llm1, arXiv 2506.05767; GLM-4.5, arXiv 2508.06471; ERNIE 4.5;
+ * MiniMax-M2.
  */
 #include "graph/recipe.h"
 
-extern const struct arch pi_arch_qwen3, pi_arch_qwen3moe;
+extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3, pi_arch_qwen2moe,
+    pi_arch_qwen3moe, pi_arch_olmoe, pi_arch_dots1, pi_arch_glm4moe, pi_arch_ernie_moe,
+    pi_arch_minimax_m2;
 
 const struct arch pi_arch_qwen3moe = {
     .name = "qwen3moe", .hf = "qwen3_moe", .like = &pi_arch_qwen3,
+};
+
+static const struct key qwen2moe_keys[] = {
+    { "renorm", "expert_weights_norm", "norm_topk_prob", "0" },
+    { "gated", "", "", "1" },
+    { 0 }
+};
+
+const struct arch pi_arch_qwen2moe = {
+    .name = "qwen2moe", .hf = "qwen2_moe", .like = &pi_arch_qwen2, .keys = qwen2moe_keys,
+};
+
+static const struct key olmoe_keys[] = {
+    { "renorm", "expert_weights_norm", "norm_topk_prob", "0" },
+    { 0 }
+};
+
+/* All heads of q, and of k, are normalised as one. */
+static const struct weight whole_norms[] = {
+    { "q_norm", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "heads*hd" },
+    { "k_norm", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "kv*hd" },
+    { 0 }
+};
+
+const struct arch pi_arch_olmoe = {
+    .name = "olmoe", .like = &pi_arch_qwen2, .keys = olmoe_keys, .weights = whole_norms,
+};
+
+/* The router of DeepSeek-V3. */
+static const struct key sigmoid_keys[] = {
+    { "gating", "expert_gating_func", "", "2" },
+    { "renorm", "expert_weights_norm", "norm_topk_prob", "hf" },
+    { 0 }
+};
+
+const struct arch pi_arch_dots1 = {
+    .name = "dots1", .like = &pi_arch_qwen3, .keys = sigmoid_keys,
+};
+
+static const struct weight glm_weights[] = {
+    { "norm2", "blk.%d.post_attention_norm.weight", "layers.%d.post_attention_layernorm.weight",
+      "dim" },
+    { "q_norm?", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "hd" },
+    { "k_norm?", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "hd" },
+    { 0 }
+};
+
+const struct arch pi_arch_glm4moe = {
+    .name = "glm4moe", .hf = "glm4_moe", .like = &pi_arch_dots1, .weights = glm_weights,
+};
+
+static const struct key ernie_keys[] = {
+    { "interleaved", "", "", "1" },
+    { 0 }
+};
+
+const struct arch pi_arch_ernie_moe = {
+    .name = "ernie4_5-moe", .hf = "ernie4_5_moe", .like = &pi_arch_llama, .keys = ernie_keys,
+};
+
+static const struct key minimax_keys[] = {
+    { "gating", "expert_gating_func", "", "2" },
+    { "interleaved", "", "", "0" },
+    { 0 }
+};
+
+const struct arch pi_arch_minimax_m2 = {
+    .name = "minimax-m2", .hf = "minimax_m2", .like = &pi_arch_llama, .keys = minimax_keys,
+    .weights = whole_norms,
 };

@@ -40,11 +40,39 @@ static void add_forward(const struct run *run, const struct linked *s, int part,
                       pi_run_value(run, s->in[1]) + i, last - i);
 }
 
+enum { ACT, LIMIT, PLUS, GAIN };
+
+/* y = act(gain * min(g, limit)) * (clamp(u) + plus) / gain, a few values at a time. */
+static void gate_limited(const struct run *run, const struct linked *s, int64_t i, int64_t last)
+{
+    enum { SOME = 256 };
+    float limit = s->p[LIMIT] > 0 ? (float)s->p[LIMIT] : INFINITY, plus = (float)s->p[PLUS];
+    float gain = s->p[GAIN] == 0 ? 1 : (float)s->p[GAIN], gates[SOME], factors[SOME];
+
+    for (; i < last; i += SOME) {
+        int64_t n = pi_min(SOME, last - i);
+        const float *g = pi_run_value(run, s->in[0]) + i, *u = pi_run_value(run, s->in[1]) + i;
+
+        for (int64_t j = 0; j < n; j++) {
+            float up = u[j] > limit ? limit : u[j] < -limit ? -limit : u[j];
+
+            gates[j] = gain * (g[j] > limit ? limit : g[j]);
+            factors[j] = (up + plus) / gain;
+        }
+        run->kernels->gate(pi_run_value(run, s->out) + i, gates, factors, n,
+                           (enum activation)s->p[ACT]);
+    }
+}
+
 static void gate_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     int64_t i, last;
 
     share(run, s, part, parts, &i, &last);
+    if (s->p[LIMIT] != 0 || s->p[PLUS] != 0 || s->p[GAIN] != 0) {
+        gate_limited(run, s, i, last);
+        return;
+    }
     run->kernels->gate(pi_run_value(run, s->out) + i, pi_run_value(run, s->in[0]) + i,
                        pi_run_value(run, s->in[1]) + i, last - i, (enum activation)s->p[0]);
 }

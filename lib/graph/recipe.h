@@ -18,7 +18,8 @@ struct key {
     const char *name;     /* in expressions */
     const char *gguf;     /* metadata key behind "<arch>."; alternatives a|b; "": none */
     const char *config;   /* the same in config.json: "rope_parameters.rope_theta|rope_theta" */
-    const char *fallback; /* expression if the file has no such key; NULL: required */
+    const char *fallback; /* expression if the file has no such key; NULL: required. One that
+                             depends on the layer gives a number for each */
 };
 
 /* What a tensor of a Hugging Face folder needs that one in a GGUF file has had done to it. All but

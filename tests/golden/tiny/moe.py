@@ -1,17 +1,52 @@
-"""Mixtures of experts."""
+"""Mixtures of experts. The selection bias of a router is a buffer, which
+drawing leaves at zero: `bias` makes it large enough to change the choice."""
+
+import torch
 
 SMALL = dict(vocab_size=128, max_position_embeddings=256, hidden_size=32,
-             intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+             intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
              num_key_value_heads=2, rms_norm_eps=1e-3,
+             tie_word_embeddings=False,
              rope_parameters=dict(rope_type="default", rope_theta=5000.0))
+SIGMOID = dict(moe_intermediate_size=16, n_routed_experts=8,
+               num_experts_per_tok=3, n_shared_experts=2, n_group=4,
+               topk_group=2, first_k_dense_replace=1, norm_topk_prob=True,
+               routed_scaling_factor=1.7)
+
+
+def bias(model):
+    torch.manual_seed(7)
+    for name, buffer in model.named_buffers():
+        if "correction_bias" in name:
+            buffer.copy_(0.3 * torch.randn(buffer.shape))
+
 
 MODELS = {
     "mixtral": dict(model_type="mixtral", config=dict(
-        SMALL, intermediate_size=32, num_local_experts=5,
-        num_experts_per_tok=2, sliding_window=None,
-        tie_word_embeddings=False)),
+        {**SMALL, "intermediate_size": 24}, num_local_experts=5,
+        num_experts_per_tok=2,
+        sliding_window=None)),
+    "qwen2moe": dict(model_type="qwen2_moe", config=dict(
+        SMALL, moe_intermediate_size=24, shared_expert_intermediate_size=40,
+        num_experts=5, num_experts_per_tok=2, norm_topk_prob=False)),
     "qwen3moe": dict(model_type="qwen3_moe", config=dict(
-        SMALL, head_dim=16, moe_intermediate_size=24, num_experts=6,
-        num_experts_per_tok=3, norm_topk_prob=True, decoder_sparse_step=1,
-        mlp_only_layers=[], tie_word_embeddings=False)),
+        SMALL, head_dim=16, moe_intermediate_size=24, num_experts=5,
+        num_experts_per_tok=3, norm_topk_prob=True)),
+    # The converter ignores the epsilon of OLMoE.
+    "olmoe": dict(model_type="olmoe", config=dict(
+        {**SMALL, "rms_norm_eps": 1e-5, "intermediate_size": 24},
+        num_experts=6, num_experts_per_tok=3, norm_topk_prob=False)),
+    "dots1": dict(model_type="dots1", adjust=bias, config=dict(
+        SMALL, **SIGMOID, head_dim=12)),
+    "glm4moe": dict(model_type="glm4_moe", adjust=bias, config=dict(
+        SMALL, **SIGMOID, head_dim=16, attention_bias=True,
+        partial_rotary_factor=0.5, use_qk_norm=True)),
+    "ernie4_5-moe": dict(model_type="ernie4_5_moe", adjust=bias, config=dict(
+        {**SMALL, "intermediate_size": 80}, moe_intermediate_size=20,
+        moe_num_experts=6, moe_k=2, moe_num_shared_experts=2,
+        moe_layer_start_index=1, moe_layer_end_index=1,
+        moe_layer_interval=1)),
+    "minimax-m2": dict(model_type="minimax_m2", adjust=bias, config=dict(
+        {**SMALL, "intermediate_size": 16}, head_dim=16,
+        num_local_experts=6, num_experts_per_tok=3, rotary_dim=8)),
 }
