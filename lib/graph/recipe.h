@@ -27,6 +27,8 @@ struct key {
 enum fix {
     FIX_NONE,
     FIX_TRANSPOSE, /* stored [inputs][outputs] */
+    FIX_CUT_TRANSPOSE, /* the slice of the fused tensor is; in old GGUF files too */
+    FIX_PACKED,    /* MXFP4, blocks and scales in a tensor each; or stored [inputs][outputs] */
     FIX_ADD_ONE,   /* 1 + w */
     FIX_NEG_EXP,   /* -exp(w) */
 };

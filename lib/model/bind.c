@@ -148,23 +148,54 @@ static bool same_shape(const int64_t *a, int n, const int64_t *b, int m)
     }
 }
 
+/* Whether the tensor is not fused: it has the very shape of a row that may be a slice of one. */
+static bool is_alone(const struct weight *row, const struct tensor *t, const int64_t *shape,
+                     int dims, bool sliced)
+{
+    if (!row->whole || dims - sliced != t->dims || row->fix == FIX_TRANSPOSE)
+        return false;
+    for (int i = sliced; i < dims; i++)
+        if (t->ne[dims - 1 - i] != shape[i])
+            return false;
+    return true;
+}
+
+static bool is_packed(const struct binder *b, const struct weight *row, const struct tensor *t)
+{
+    return b->w->hf && row->fix == FIX_PACKED && t->dtype == DTYPE_I8;
+}
+
 /* Compares the tensor's shape with the row's: of the whole, if the tensor is fused, and of one
- * slice, if each lies by itself. */
+ * slice, if each lies by itself. Slices may be stored as one long matrix. */
 static int check_shape(const struct binder *b, const struct weight *row, const struct tensor *t,
                        int layer, const int64_t *shape, int dims, bool sliced)
 {
     int64_t found[PI_MAX_DIMS], expected[PI_MAX_DIMS];
     char a[SHAPE_TEXT], e[SHAPE_TEXT];
+    bool packed = is_packed(b, row, t);
     int have = t->dims;
 
     memcpy(expected, shape, PI_MAX_DIMS * sizeof *shape);
+    if (is_alone(row, t, shape, dims, sliced))
+        return PITH_OK;
+    if (row->fix == FIX_CUT_TRANSPOSE)
+        swap(&expected[dims - 1], &expected[dims - 2]);
     if (row->whole)
         TRY(pi_numbers_count(b->numbers, pi_str(row->whole), layer, 1, &expected[dims > 2],
                              b->err));
-    if (b->w->hf && row->fix == FIX_TRANSPOSE)
+    if (b->w->hf && (row->fix == FIX_TRANSPOSE || (row->fix == FIX_PACKED && !packed)))
         swap(&expected[dims - 1], &expected[dims - 2]);
     if (sliced)
         memmove(expected, expected + 1, (size_t)--dims * sizeof *expected);
+    if (dims == 3 && t->dims == 2 && expected[0] <= INT64_MAX / expected[1]) {
+        expected[0] *= expected[1];
+        expected[1] = expected[2];
+        dims = 2;
+    }
+    if (packed) {
+        expected[dims - 1] /= PI_MXFP4_VALUES;
+        expected[dims++] = PI_MXFP4_VALUES / 2;
+    }
     if (dims == 1 && count_values(t) == expected[0])
         return PITH_OK; /* a vector lies the same way in any shape */
     for (int i = 0; i < have; i++)
@@ -174,6 +205,11 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
     return pi_fail(b->err, PITH_E_FORMAT, "%.*s is %s, expected %s = %s",
                    (int)pi_min_size(t->name.n, 80), t->name.at, shape_text(found, have, a),
                    row->shape, shape_text(expected, dims, e));
+}
+
+static bool changes_values(const struct binder *b, const struct weight *row)
+{
+    return b->w->hf && (row->fix == FIX_ADD_ONE || row->fix == FIX_NEG_EXP);
 }
 
 static float fixed(float x, enum fix fix)
@@ -201,27 +237,6 @@ static int bind_vector(const struct binder *b, struct matrix *m, enum fix fix)
     m->data = (const uint8_t *)copy;
     m->dtype = DTYPE_F32;
     m->stride = m->cols * (int64_t)sizeof *copy;
-    return PITH_OK;
-}
-
-/* Rows [from, from + rows) of the transpose of a tensor [cols][whole]: a copy. */
-static int bind_transposed(const struct binder *b, struct matrix *m, int64_t from, int64_t whole)
-{
-    struct dtype_info info = pi_dtype(m->dtype);
-    size_t rows = (size_t)m->rows, cols = (size_t)m->cols, size = (size_t)info.bytes;
-    uint8_t *copy;
-
-    if (info.block != 1 || m->depth != 1)
-        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s is stored transposed in type %s", m->name,
-                       info.name);
-    copy = pi_arena_alloc(b->arena, rows * cols, size);
-    if (!copy)
-        return pi_no_memory(b->err, m->name, rows * cols * size);
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < cols; c++)
-            memcpy(copy + (r * cols + c) * size,
-                   m->data + (c * (size_t)whole + (size_t)from + r) * size, size);
-    m->data = copy;
     return PITH_OK;
 }
 
@@ -282,27 +297,74 @@ static int bind_joined(struct binder *b, const struct weight *row, struct matrix
     return PITH_OK;
 }
 
-/* The bytes of the row's part of the tensor: all of it, or rows from `from` on. */
-static int bind_data(struct binder *b, const struct weight *row, struct matrix *m, int layer,
-                     bool vector)
+/* The exponents of the MXFP4 blocks that lie in t: "..._blocks" and "..._scales". */
+static int bind_packed(struct binder *b, const struct tensor *t, struct matrix *m)
 {
-    int64_t from = 0, whole = vector ? m->cols : m->rows;
+    static const char blocks[] = "blocks", scales[] = "scales";
+    const int64_t expected[] = { m->depth, m->rows, m->cols / PI_MXFP4_VALUES };
+    char name[NAME_BYTES], a[SHAPE_TEXT];
+    size_t stem = t->name.n - pi_min_size(t->name.n, sizeof blocks - 1);
+    const struct tensor *beside = NULL;
+    int64_t found[PI_MAX_DIMS];
+
+    if (stem + sizeof scales < NAME_BYTES && memcmp(t->name.at + stem, blocks, 6) == 0) {
+        memcpy(name, t->name.at, stem);
+        memcpy(name + stem, scales, sizeof scales);
+        beside = pi_weights_find(b->w, pi_str(name));
+    }
+    if (!beside || beside->dtype != DTYPE_I8)
+        return pi_fail(b->err, PITH_E_FORMAT, "%s has no scales beside it", m->name);
+    for (int i = 0; i < beside->dims; i++)
+        found[i] = beside->ne[beside->dims - 1 - i];
+    if (m->cols % PI_MXFP4_VALUES || !same_shape(found, beside->dims, expected, 3))
+        return pi_fail(b->err, PITH_E_FORMAT, "%s does not fit the scales beside it: %s", m->name,
+                       shape_text(found, beside->dims, a));
+    b->claimed[beside - b->w->tensors] = true;
+    return pi_repack_mxfp4(m, beside->data, b->arena, b->err);
+}
+
+/* Slices of `whole` rows, of which those from `from` on are wanted. */
+static int bind_cut(const struct binder *b, struct matrix *m, int64_t from, int64_t whole)
+{
+    const uint8_t **slices = pi_arena_alloc(b->arena, (size_t)m->depth, sizeof *slices);
+
+    if (!slices)
+        return pi_no_memory(b->err, m->name, (size_t)m->depth * sizeof *slices);
+    for (int64_t i = 0; i < m->depth; i++)
+        slices[i] = m->data + (i * whole + from) * m->stride;
+    m->slices = slices;
+    return PITH_OK;
+}
+
+/* The bytes of the row's part of the tensor: all of it, or rows from `from` on. */
+static int bind_data(struct binder *b, const struct weight *row, const struct tensor *t,
+                     struct matrix *m, int layer, const int64_t *shape, int dims, bool sliced)
+{
+    bool vector = dims == 1, alone = is_alone(row, t, shape, dims, sliced);
+    int64_t from = 0, rows = row->fix == FIX_CUT_TRANSPOSE || vector ? m->cols : m->rows;
+    int64_t whole = rows;
     size_t stride;
 
-    if (row->from)
+    if (row->from && !alone)
         TRY(pi_numbers_count(b->numbers, pi_str(row->from), layer, 0, &from, b->err));
-    if (row->whole)
+    if (row->whole && !alone)
         TRY(pi_numbers_count(b->numbers, pi_str(row->whole), layer, 1, &whole, b->err));
-    if (from > whole - (vector ? m->cols : m->rows))
+    if (from > whole - rows)
         return pi_fail(b->err, PITH_E_FORMAT, "%s: a slice from %lld on passes its %lld rows",
                        m->name, (long long)from, (long long)whole);
-    if (m->depth > 1 && (whole != m->rows || from))
-        return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s is fused in three dimensions", m->name);
+    if (is_packed(b, row, t))
+        return bind_packed(b, t, m);
+    if (b->w->hf && (row->fix == FIX_TRANSPOSE || row->fix == FIX_PACKED))
+        return pi_repack_turned(m, &(struct turned){ whole, m->cols, 0, from }, b->kernels,
+                                b->arena, b->err);
+    if (row->fix == FIX_CUT_TRANSPOSE && !alone)
+        return pi_repack_turned(m, &(struct turned){ m->rows, whole, from, 0 }, b->kernels,
+                                b->arena, b->err);
     if (!pi_dtype_bytes(m->dtype, (size_t)m->cols, &stride))
         return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
     m->stride = (int64_t)stride;
-    if (b->w->hf && row->fix == FIX_TRANSPOSE)
-        return bind_transposed(b, m, from, whole);
+    if (m->depth > 1 && whole != rows)
+        return bind_cut(b, m, from, whole);
     from *= vector ? 1 : m->cols;
     if (from % pi_dtype(m->dtype).block)
         return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
@@ -349,11 +411,11 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
     if (sliced && dims == 1)
         TRY(bind_joined(b, row, m, layer));
     else
-        TRY(bind_data(b, row, m, layer, dims == 1));
+        TRY(bind_data(b, row, t, m, layer, shape, dims, sliced));
     if (sliced && dims > 1)
         TRY(bind_slices(b, row, m, layer, shape));
-    if (is_floats(row, dims) || (b->w->hf && row->fix > FIX_TRANSPOSE))
-        TRY(bind_vector(b, m, b->w->hf ? row->fix : FIX_NONE));
+    if (is_floats(row, dims) || changes_values(b, row))
+        TRY(bind_vector(b, m, changes_values(b, row) ? row->fix : FIX_NONE));
     b->n_bounds++;
     return PITH_OK;
 }

@@ -40,6 +40,19 @@ int pi_model_verify(const pith_model *m, pith_error *err);
 int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
                    const struct weights *w, double tokens, struct arena *arena, pith_error *err);
 
+/* repack.c: m->data is what the file has; the copies replace it. Transposed: slice d begins at row
+ * d * per_slice, of `length` values; m[r][c] is its value [row + c][col + r]; quantised ones become
+ * floats. MXFP4: m->data has the blocks' 16 bytes, `scales` their exponents. */
+struct turned {
+    int64_t length, per_slice, row, col;
+};
+
+enum { PI_MXFP4_VALUES = 32 }; /* of a block */
+
+int pi_repack_turned(struct matrix *m, const struct turned *from, const struct kernels *kernels,
+                     struct arena *arena, pith_error *err);
+int pi_repack_mxfp4(struct matrix *m, const uint8_t *scales, struct arena *arena, pith_error *err);
+
 /* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that
  * no tensor of the file is left over. */
 int pi_bind(struct bound **out, int *count, const struct arch *arch, const struct numbers *n,
