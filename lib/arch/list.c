@@ -49,6 +49,8 @@
     ROW(exaone4) \
     ROW(mistral3) \
     ROW(ministral) \
+    ROW(deepseek2) \
+    ROW(deepseek3) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

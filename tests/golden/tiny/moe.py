@@ -12,6 +12,12 @@ SIGMOID = dict(moe_intermediate_size=16, n_routed_experts=8,
                num_experts_per_tok=3, n_shared_experts=2, n_group=4,
                topk_group=2, first_k_dense_replace=1, norm_topk_prob=True,
                routed_scaling_factor=1.7)
+LATENT = dict(num_key_value_heads=4, kv_lora_rank=12, qk_nope_head_dim=8,
+              qk_rope_head_dim=4, v_head_dim=6)
+YARN = dict(rope_type="yarn", rope_theta=5000.0, factor=8.0, mscale=0.707,
+            mscale_all_dim=0.707, beta_fast=32, beta_slow=1,
+            original_max_position_embeddings=32)
+SAYS = dict(scoring_func="sigmoid")  # config.json as published does
 
 
 def bias(model):
@@ -49,4 +55,18 @@ MODELS = {
     "minimax-m2": dict(model_type="minimax_m2", adjust=bias, config=dict(
         {**SMALL, "intermediate_size": 16}, head_dim=16,
         num_local_experts=6, num_experts_per_tok=3, rotary_dim=8)),
+    "deepseek2-lite": dict(model_type="deepseek_v2", config={
+        **SMALL, **SIGMOID, **LATENT, "q_lora_rank": None, "n_group": 1,
+        "topk_group": 1, "norm_topk_prob": False, "rope_parameters": YARN}),
+    "deepseek2": dict(model_type="deepseek_v2", config={
+        **SMALL, **SIGMOID, **LATENT, "q_lora_rank": 16,
+        "norm_topk_prob": False, "topk_method": "group_limited_greedy"},
+        gguf=False),  # llama.cpp has no such groups
+    "deepseek3": dict(model_type="deepseek_v3", adjust=bias, hparams=SAYS,
+                      config={
+        **SMALL, **SIGMOID, **LATENT, "q_lora_rank": 16,
+        "rope_parameters": YARN}),
+    "glm4-lite": dict(model_type="glm4_moe_lite", adjust=bias,
+                      hparams=SAYS, config={
+        **SMALL, **SIGMOID, **LATENT, "q_lora_rank": 16}),
 }
