@@ -305,7 +305,7 @@ struct kernels {
     dot_fn *dot[DTYPE_COUNT];       /* NULL: format not supported */
     pack_fn *pack[OPERAND_COUNT];   /* [OPERAND_F32] is NULL: floats are used where they lie */
     pack_many_fn *pack_many;
-    dot_many_fn *dot_many[DTYPE_COUNT];
+    dot_many_fn *dot_many[DTYPE_COUNT]; /* NULL: dot is faster */
     int64_t many_tokens;            /* dot_many is worth it from this many on; 0: never */
     pack_some_fn *pack_some;
     dot_many_fn *dot_some[DTYPE_COUNT]; /* NULL for float formats */

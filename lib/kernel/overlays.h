@@ -14,7 +14,7 @@
 #define PI_AVX512_FILES(X) \
     X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) \
     X(probe)
-#define PI_BF16_FILES(X) X(attend)
+#define PI_BF16_FILES(X) X(attend) X(many)
 #define PI_AMX_FILES(X) X(some) X(many) X(probe)
 #define PI_NEON_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)
 #define PI_DOTPROD_FILES(X) X(dot) X(probe)

@@ -215,7 +215,7 @@ static void bench_type(const struct kernels *k, enum dtype type, uint8_t *w, siz
         j.repeat = 1 + 1000000000 / (j.rows * COLS * j.m * 8);
         measure(&j, "");
     }
-    if (k->many_tokens)
+    if (k->many_tokens && k->dot_many[type])
         bench_many(&j);
     printf("\n");
     free(x);

@@ -43,6 +43,53 @@ INLINE_AVX512 float sum_lanes_avx512(__m512 v)
     return _mm_cvtss_f32(_mm_add_ss(c, _mm_movehdup_ps(c)));
 }
 
+/* 32 bytes at a, then 32 at b. */
+INLINE_AVX512 __m512i two_avx512(const uint8_t *a, const uint8_t *b)
+{
+    return _mm512_inserti64x4(
+        _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)a)),
+        _mm256_loadu_si256((const __m256i *)(const void *)b), 1);
+}
+
+/* Eight dwords of 16 rows, `stride` bytes apart, become eight columns. */
+INLINE_AVX512 void eight_columns_avx512(__m512i to[8], const void *rows, int64_t stride)
+{
+    const uint8_t *at = rows;
+    __m512i r[8], s[8];
+
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+        r[k] = two_avx512(at + k * stride, at + (k + 4) * stride);
+        r[k + 4] = two_avx512(at + (k + 8) * stride, at + (k + 12) * stride);
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < 8; k += 2) {
+        s[k] = _mm512_unpacklo_epi32(r[k], r[k + 1]);
+        s[k + 1] = _mm512_unpackhi_epi32(r[k], r[k + 1]);
+    }
+#pragma GCC unroll 2
+    for (int k = 0; k < 8; k += 4) {
+        r[k] = _mm512_unpacklo_epi64(s[k], s[k + 2]);
+        r[k + 1] = _mm512_unpackhi_epi64(s[k], s[k + 2]);
+        r[k + 2] = _mm512_unpacklo_epi64(s[k + 1], s[k + 3]);
+        r[k + 3] = _mm512_unpackhi_epi64(s[k + 1], s[k + 3]);
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+        to[k] = _mm512_shuffle_i32x4(r[k], r[k + 4], 0x88);
+        to[k + 4] = _mm512_shuffle_i32x4(r[k], r[k + 4], 0xDD);
+    }
+}
+
+/* 16 sums of a slab, of which `rows` exist, added to y or (first) written. */
+INLINE_AVX512 void put_avx512(__m512 sum, bool first, int64_t rows, float *y)
+{
+    __mmask16 live = (__mmask16)((1u << pi_max(0, pi_min(rows, 16))) - 1);
+    __m512 before = first ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(live, y);
+
+    _mm512_mask_storeu_ps(y, live, _mm512_add_ps(before, sum));
+}
+
 /* 16 rows of 16 dwords become 16 columns. */
 INLINE_AVX512 void transpose_avx512(__m512i r[16])
 {
