@@ -4,11 +4,6 @@
 
 enum { UNPACK_ROWS = 8 }; /* rows unpacked to float32 at once */
 
-static bool unpacks(const struct program *program, const struct matrix *w)
-{
-    return program->exact && pi_operand_of(w->dtype) != OPERAND_F32;
-}
-
 int pi_product_check(const struct program *program, const struct matrix *w, pith_error *err)
 {
     if (!program->kernels->dot[w->dtype] || !program->kernels->unpack[w->dtype])
@@ -20,6 +15,12 @@ int pi_product_check(const struct program *program, const struct matrix *w, pith
 enum operand pi_product_operand(const struct program *program, const struct matrix *w)
 {
     return program->exact ? OPERAND_F32 : pi_operand_of(w->dtype);
+}
+
+/* Blocks meet float32. */
+static bool unpacks(const struct program *program, const struct matrix *w)
+{
+    return pi_product_operand(program, w) == OPERAND_F32 && pi_dtype(w->dtype).block > 1;
 }
 
 void pi_product_pack(const struct run *run, enum operand kind, void *to, const float *x,

@@ -17,7 +17,9 @@ BLOCKS = 256
 HALVES = {
     "Q4_0": (0,), "Q4_1": (0, 2), "Q5_0": (0,), "Q5_1": (0, 2), "Q8_0": (0,), "IQ4_NL": (0,),
     "MXFP4": (), "Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,),
-    "IQ4_XS": (0,), "F16": (0,), "BF16": (),
+    "IQ4_XS": (0,), "F16": (0,), "BF16": (), "IQ2_XXS": (0,), "IQ2_XS": (0,), "IQ2_S": (0,),
+    "IQ3_XXS": (0,), "IQ3_S": (0,), "IQ1_S": (0,), "IQ1_M": (), "TQ1_0": (52,), "TQ2_0": (64,),
+    "NVFP4": (),
 }
 
 
@@ -48,6 +50,8 @@ def main():
                 data[block + at + 1] &= 0xFB
             if name == "BF16":
                 data[block + 1] &= 0xBF
+            if name == "IQ1_M":  # the top nibble of d
+                data[block + 55] &= 0xBF
         values = gguf.quants.dequantize(numpy.frombuffer(data, numpy.uint8), kind)
         values = values.astype("<f4").reshape(-1)
         assert not numpy.isnan(values).any()

@@ -3,7 +3,7 @@
  */
 #include "harness.h"
 
-#include "kernel/scalar/block.h"
+#include "kernel/scalar/grid.h"
 
 void weight_values(enum dtype type, const uint8_t *w, int64_t n, double *value, double *size)
 {
@@ -16,7 +16,10 @@ void weight_values(enum dtype type, const uint8_t *w, int64_t n, double *value, 
     };
     static read256_fn *const read256[DTYPE_COUNT] = {
         [DTYPE_Q2_K] = read_q2_k, [DTYPE_Q3_K] = read_q3_k, [DTYPE_Q4_K] = read_q4_k,
-        [DTYPE_Q5_K] = read_q5_k, [DTYPE_Q6_K] = read_q6_k, [DTYPE_IQ4_XS] = read_iq4_xs
+        [DTYPE_Q5_K] = read_q5_k, [DTYPE_Q6_K] = read_q6_k, [DTYPE_IQ4_XS] = read_iq4_xs,
+        [DTYPE_IQ2_XXS] = read_iq2_xxs, [DTYPE_IQ2_XS] = read_iq2_xs, [DTYPE_IQ2_S] = read_iq2_s,
+        [DTYPE_IQ3_XXS] = read_iq3_xxs, [DTYPE_IQ3_S] = read_iq3_s, [DTYPE_IQ1_S] = read_iq1_s,
+        [DTYPE_IQ1_M] = read_iq1_m, [DTYPE_TQ1_0] = read_tq1_0, [DTYPE_TQ2_0] = read_tq2_0
     };
     struct dtype_info info = pi_dtype(type);
     struct block32 a = { 0 };
@@ -36,6 +39,9 @@ void weight_values(enum dtype type, const uint8_t *w, int64_t n, double *value, 
                 read256[type](&b, at);
             part = (double)b.d * b.group[j / 16] * b.q[j];
             min = -(double)b.dmin * b.low[j / 16];
+        } else if (type == DTYPE_NVFP4) {
+            int j = (int)(i % 64);
+            part = (double)nvfp4_scale_scalar(at[j / 16]) * nvfp4_value_scalar(at, j);
         } else {
             part = (double)(type == DTYPE_F32   ? pi_f32_from_bits(pi_le32(at))
                             : type == DTYPE_F16 ? pi_f32_from_f16(pi_le16(at))

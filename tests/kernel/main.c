@@ -94,7 +94,9 @@ static void half_fields(enum dtype type, int at[2])
     case DTYPE_Q2_K: at[0] = 80, at[1] = 82; break;
     case DTYPE_Q3_K: at[0] = 108; break;
     case DTYPE_Q6_K: at[0] = 208; break;
-    case DTYPE_MXFP4: at[0] = -1; break;
+    case DTYPE_TQ1_0: at[0] = 52; break;
+    case DTYPE_TQ2_0: at[0] = 64; break;
+    case DTYPE_MXFP4: case DTYPE_NVFP4: case DTYPE_IQ1_M: at[0] = -1; break;
     default: break;
     }
 }
@@ -104,6 +106,14 @@ static void put_half(uint8_t *at, float value)
     uint16_t half = pi_f16_from_f32(value);
     at[0] = (uint8_t)half;
     at[1] = (uint8_t)(half >> 8);
+}
+
+/* IQ1_M has the half's nibbles on top of four half-words. */
+static void put_nibbles(uint8_t *at, float value)
+{
+    uint16_t half = pi_f16_from_f32(value);
+    for (int i = 0; i < 4; i++)
+        at[2 * i + 1] = (uint8_t)((at[2 * i + 1] & 15) | (half >> 4 * i & 15) << 4);
 }
 
 static float draw_scale(enum draw draw, bool special)
@@ -154,6 +164,8 @@ void draw_weights(enum dtype type, uint8_t *w, int64_t n, enum draw draw)
         for (int i = 0; i < 2; i++)
             if (at[i] >= 0)
                 put_half(w + at[i], draw_scale(draw, b == special));
+        if (type == DTYPE_IQ1_M)
+            put_nibbles(w + 48, draw_scale(draw, b == special));
         if (type == DTYPE_MXFP4) /* e = 0 and 1 are the subnormal scales */
             w[0] = draw == DRAW_TINY ? w[0] & 1 : (uint8_t)(110 + w[0] % 32);
     }

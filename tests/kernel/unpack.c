@@ -13,7 +13,9 @@ static void golden_bytes(enum dtype type, uint8_t *w, size_t n)
         { DTYPE_Q5_1, { 0, 2 } }, { DTYPE_Q8_0, { 0, 0 } }, { DTYPE_IQ4_NL, { 0, 0 } },
         { DTYPE_Q2_K, { 80, 82 } }, { DTYPE_Q3_K, { 108, 108 } }, { DTYPE_Q4_K, { 0, 2 } },
         { DTYPE_Q5_K, { 0, 2 } }, { DTYPE_Q6_K, { 208, 208 } }, { DTYPE_IQ4_XS, { 0, 0 } },
-        { DTYPE_F16, { 0, 0 } }
+        { DTYPE_F16, { 0, 0 } }, { DTYPE_IQ2_XXS, { 0, 0 } }, { DTYPE_IQ2_XS, { 0, 0 } },
+        { DTYPE_IQ2_S, { 0, 0 } }, { DTYPE_IQ3_XXS, { 0, 0 } }, { DTYPE_IQ3_S, { 0, 0 } },
+        { DTYPE_IQ1_S, { 0, 0 } }, { DTYPE_TQ1_0, { 52, 52 } }, { DTYPE_TQ2_0, { 64, 64 } }
     };
     size_t block = (size_t)pi_dtype(type).bytes;
     uint32_t state = type;
@@ -30,6 +32,8 @@ static void golden_bytes(enum dtype type, uint8_t *w, size_t n)
             }
         if (type == DTYPE_BF16)
             w[at + 1] &= 0xBF;
+        if (type == DTYPE_IQ1_M) /* the top nibble of d */
+            w[at + 55] &= 0xBF;
     }
 }
 

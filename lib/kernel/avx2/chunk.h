@@ -5,6 +5,7 @@
 #define PI_AVX2_CHUNK_H
 
 #include "block.h"
+#include "kernel/scalar/grid.h"
 
 enum {
     SLAB_AVX2 = 1024,     /* columns that an engine unpacks at once; four chunks */
@@ -65,6 +66,23 @@ INLINE_AVX2 void chunk_q8k_avx2(enum dtype type, int offset, struct chunk_avx2 *
                        _mm256_unpackhi_epi16(first, first));
     _mm256_store_si256((__m256i *)(void *)to->of.q8k.low, low);
     _mm_storel_pi((__m64 *)(void *)&to->of.q8k.d, d);
+}
+
+/* A format that plain C reads, with signed values; stored with an offset if there is one. */
+INLINE_AVX2 void chunk_grid_avx2(void (*read)(struct block256 *b, const uint8_t *w), int offset,
+                                 struct chunk_avx2 *to, const uint8_t *w)
+{
+    struct block256 b;
+
+    read(&b, w);
+    for (int i = 0; i < 256; i++)
+        to->q[i] = (uint8_t)(b.q[i] + (offset ? 1 << offset : 0));
+    for (int g = 0; g < 16; g++) {
+        to->of.q8k.group[g][0] = to->of.q8k.group[g][1] = b.group[g];
+        to->of.q8k.low[g] = (int16_t)(offset ? b.group[g] * (1 << offset) : 0);
+    }
+    to->of.q8k.d = b.d;
+    to->of.q8k.dmin = 0;
 }
 
 #endif

@@ -358,6 +358,30 @@ DOT(q5_k,   DTYPE_Q5_K,   q8k,  256,   4,    0)
 DOT(q6_k,   DTYPE_Q6_K,   q8k,  256,   2,    5)
 DOT(iq4_xs, DTYPE_IQ4_XS, q8k,  256,   1,    0)
 
+/* Formats that are dear to read have one engine for any number of tokens. */
+#define DOT_GRID(format, TYPE)                                                                    \
+    static void chunk_##format##_avx2(struct chunk_avx2 *to, const uint8_t *w)                    \
+    {                                                                                             \
+        chunk_grid_avx2(read_##format, 0, to, w);                                                 \
+    }                                                                                             \
+    static PI_DOT(dot_##format##_avx2)                                                            \
+    {                                                                                             \
+        const struct format_avx2 f = { .chunk = chunk_##format##_avx2, .block = 256,              \
+                                       .bytes = pi_dtype(TYPE).bytes, .span = 1 };                \
+        many_avx2(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                      \
+    }
+
+DOT_GRID(iq2_xxs, DTYPE_IQ2_XXS)
+DOT_GRID(iq2_xs, DTYPE_IQ2_XS)
+DOT_GRID(iq2_s, DTYPE_IQ2_S)
+DOT_GRID(iq3_xxs, DTYPE_IQ3_XXS)
+DOT_GRID(iq3_s, DTYPE_IQ3_S)
+DOT_GRID(iq1_s, DTYPE_IQ1_S)
+DOT_GRID(iq1_m, DTYPE_IQ1_M)
+DOT_GRID(tq1_0, DTYPE_TQ1_0)
+DOT_GRID(tq2_0, DTYPE_TQ2_0)
+
+#undef DOT_GRID
 #undef DOT
 #undef LAST_q8
 #undef LAST_q8k
@@ -380,4 +404,13 @@ void pi_dot_avx2(struct kernels *k)
     k->dot[DTYPE_Q5_K] = dot_q5_k_avx2;
     k->dot[DTYPE_Q6_K] = dot_q6_k_avx2;
     k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_avx2;
+    k->dot[DTYPE_IQ2_XXS] = dot_iq2_xxs_avx2;
+    k->dot[DTYPE_IQ2_XS] = dot_iq2_xs_avx2;
+    k->dot[DTYPE_IQ2_S] = dot_iq2_s_avx2;
+    k->dot[DTYPE_IQ3_XXS] = dot_iq3_xxs_avx2;
+    k->dot[DTYPE_IQ3_S] = dot_iq3_s_avx2;
+    k->dot[DTYPE_IQ1_S] = dot_iq1_s_avx2;
+    k->dot[DTYPE_IQ1_M] = dot_iq1_m_avx2;
+    k->dot[DTYPE_TQ1_0] = dot_tq1_0_avx2;
+    k->dot[DTYPE_TQ2_0] = dot_tq2_0_avx2;
 }

@@ -309,7 +309,7 @@ static void many_avx2(const struct format_avx2 *f, int64_t rows, int64_t cols, c
     struct panel_avx2 panel[2];
     struct tokens_avx2 k;
 
-    for (int64_t r = 0; r < rows; r += 2 * PANEL_ROWS_AVX2)
+    for (int64_t r = 0; m > 0 && r < rows; r += 2 * PANEL_ROWS_AVX2)
         for (int64_t first = 0; first < cols; first += SLAB_AVX2) {
             int64_t n = pi_min(cols - first, SLAB_AVX2), left = rows - r - PANEL_ROWS_AVX2;
             const uint8_t *at = w + r * w_stride + first / f->block * f->bytes;

@@ -278,7 +278,7 @@ static void many_q8k_avx512(const struct format_avx512 *f, int64_t rows, int64_t
 {
     struct panel_avx512 p;
 
-    for (int64_t r = 0; r < rows; r += 32)
+    for (int64_t r = 0; m > 0 && r < rows; r += 32)
         for (int64_t first = 0; first < cols / 256; first += SLAB_Q8K_AVX512) {
             int64_t blocks = pi_min(cols / 256 - first, SLAB_Q8K_AVX512);
             fill_avx512(&p, f, w + r * w_stride + first * f->bytes, w_stride,
@@ -351,6 +351,30 @@ DOT(q5_k, DTYPE_Q5_K, true)
 DOT(q6_k, DTYPE_Q6_K, false)
 DOT(iq4_xs, DTYPE_IQ4_XS, true)
 
+/* Formats that are dear to read have one engine for any number of tokens. */
+#define DOT_GRID(format, TYPE)                                                                    \
+    static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
+    {                                                                                             \
+        chunk_grid_avx2(read_##format, 7, to, w);                                                 \
+    }                                                                                             \
+    static PI_DOT(dot_##format##_avx512)                                                          \
+    {                                                                                             \
+        const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 256,          \
+                                         .bytes = pi_dtype(TYPE).bytes, .offset = 7 };            \
+        many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                \
+    }
+
+DOT_GRID(iq2_xxs, DTYPE_IQ2_XXS)
+DOT_GRID(iq2_xs, DTYPE_IQ2_XS)
+DOT_GRID(iq2_s, DTYPE_IQ2_S)
+DOT_GRID(iq3_xxs, DTYPE_IQ3_XXS)
+DOT_GRID(iq3_s, DTYPE_IQ3_S)
+DOT_GRID(iq1_s, DTYPE_IQ1_S)
+DOT_GRID(iq1_m, DTYPE_IQ1_M)
+DOT_GRID(tq1_0, DTYPE_TQ1_0)
+DOT_GRID(tq2_0, DTYPE_TQ2_0)
+
+#undef DOT_GRID
 #undef DOT
 
 void pi_dot_q8k_avx512(struct kernels *k)
@@ -361,4 +385,13 @@ void pi_dot_q8k_avx512(struct kernels *k)
     k->dot[DTYPE_Q5_K] = dot_q5_k_avx512;
     k->dot[DTYPE_Q6_K] = dot_q6_k_avx512;
     k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_avx512;
+    k->dot[DTYPE_IQ2_XXS] = dot_iq2_xxs_avx512;
+    k->dot[DTYPE_IQ2_XS] = dot_iq2_xs_avx512;
+    k->dot[DTYPE_IQ2_S] = dot_iq2_s_avx512;
+    k->dot[DTYPE_IQ3_XXS] = dot_iq3_xxs_avx512;
+    k->dot[DTYPE_IQ3_S] = dot_iq3_s_avx512;
+    k->dot[DTYPE_IQ1_S] = dot_iq1_s_avx512;
+    k->dot[DTYPE_IQ1_M] = dot_iq1_m_avx512;
+    k->dot[DTYPE_TQ1_0] = dot_tq1_0_avx512;
+    k->dot[DTYPE_TQ2_0] = dot_tq2_0_avx512;
 }

@@ -3,7 +3,7 @@
  * Everything a model computes with its weights goes through here or through an overlay of it.
  * Before: kernel.h. Next: session/session.c.
  */
-#include "block.h"
+#include "grid.h"
 #include "kernel/overlays.h"
 
 static float pair_f32_scalar(const uint8_t *w, const uint8_t *x, int64_t cols)
@@ -33,6 +33,20 @@ static float pair_bf16_scalar(const uint8_t *w, const uint8_t *x, int64_t cols)
 
     for (int64_t i = 0; i < cols; i++)
         sum += (double)pi_f32_from_bf16(pi_le16(w + 2 * i)) * (double)xf[i];
+    return (float)sum;
+}
+
+static float pair_nvfp4_scalar(const uint8_t *w, const uint8_t *x, int64_t cols)
+{
+    const float *xf = (const float *)(const void *)x;
+    double sum = 0;
+
+    for (int64_t i = 0; i < cols; i++) {
+        const uint8_t *at = w + i / 64 * 36;
+        int j = (int)(i % 64);
+        sum += (double)(nvfp4_scale_scalar(at[j / 16]) * (float)nvfp4_value_scalar(at, j)) *
+               (double)xf[i];
+    }
     return (float)sum;
 }
 
@@ -103,6 +117,15 @@ PAIR_256(q4_k, 144, true)
 PAIR_256(q5_k, 176, true)
 PAIR_256(q6_k, 210, false)
 PAIR_256(iq4_xs, 136, false)
+PAIR_256(iq2_xxs, 66, false)
+PAIR_256(iq2_xs, 74, false)
+PAIR_256(iq2_s, 82, false)
+PAIR_256(iq3_xxs, 98, false)
+PAIR_256(iq3_s, 110, false)
+PAIR_256(iq1_s, 50, false)
+PAIR_256(iq1_m, 56, false)
+PAIR_256(tq1_0, 54, false)
+PAIR_256(tq2_0, 66, false)
 
 #undef PAIR_32
 #undef PAIR_256
@@ -133,6 +156,16 @@ DOT(q4_k)
 DOT(q5_k)
 DOT(q6_k)
 DOT(iq4_xs)
+DOT(iq2_xxs)
+DOT(iq2_xs)
+DOT(iq2_s)
+DOT(iq3_xxs)
+DOT(iq3_s)
+DOT(iq1_s)
+DOT(iq1_m)
+DOT(tq1_0)
+DOT(tq2_0)
+DOT(nvfp4)
 
 #undef DOT
 
@@ -154,4 +187,14 @@ void pi_dot_scalar(struct kernels *k)
     k->dot[DTYPE_Q5_K] = dot_q5_k_scalar;
     k->dot[DTYPE_Q6_K] = dot_q6_k_scalar;
     k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_scalar;
+    k->dot[DTYPE_IQ2_XXS] = dot_iq2_xxs_scalar;
+    k->dot[DTYPE_IQ2_XS] = dot_iq2_xs_scalar;
+    k->dot[DTYPE_IQ2_S] = dot_iq2_s_scalar;
+    k->dot[DTYPE_IQ3_XXS] = dot_iq3_xxs_scalar;
+    k->dot[DTYPE_IQ3_S] = dot_iq3_s_scalar;
+    k->dot[DTYPE_IQ1_S] = dot_iq1_s_scalar;
+    k->dot[DTYPE_IQ1_M] = dot_iq1_m_scalar;
+    k->dot[DTYPE_TQ1_0] = dot_tq1_0_scalar;
+    k->dot[DTYPE_TQ2_0] = dot_tq2_0_scalar;
+    k->dot[DTYPE_NVFP4] = dot_nvfp4_scalar;
 }

@@ -1,7 +1,7 @@
 /* unpack.c - weights to float32, every format, in the order of operations that defines it; and
  * dot_many, which is made of it.
  */
-#include "block.h"
+#include "grid.h"
 #include "kernel/overlays.h"
 
 static PI_UNPACK(unpack_f32_scalar)
@@ -80,11 +80,28 @@ UNPACK_256_MIN(q4_k, 144)
 UNPACK_256_MIN(q5_k, 176)
 UNPACK_256(q6_k, 210)
 UNPACK_256(iq4_xs, 136)
+UNPACK_256(iq2_xxs, 66)
+UNPACK_256(iq2_xs, 74)
+UNPACK_256(iq2_s, 82)
+UNPACK_256(iq3_xxs, 98)
+UNPACK_256(iq3_s, 110)
+UNPACK_256(iq1_s, 50)
+UNPACK_256(iq1_m, 56)
+UNPACK_256(tq1_0, 54)
+UNPACK_256(tq2_0, 66)
 
 #undef UNPACK_32
 #undef UNPACK_32_MIN
 #undef UNPACK_256
 #undef UNPACK_256_MIN
+
+/* 16 values of four blocks of 16: y = scale * q. */
+static PI_UNPACK(unpack_nvfp4_scalar)
+{
+    for (; n > 0; n -= 64, w += 36)
+        for (int i = 0; i < 64; i++)
+            *y++ = nvfp4_scale_scalar(w[i / 16]) * (float)nvfp4_value_scalar(w, i);
+}
 
 /* The operand: bfloat16 [m][n]. */
 static PI_PACK_MANY(pack_many_scalar)
@@ -206,6 +223,16 @@ void pi_unpack_scalar(struct kernels *k)
     k->unpack[DTYPE_Q5_K] = unpack_q5_k_scalar;
     k->unpack[DTYPE_Q6_K] = unpack_q6_k_scalar;
     k->unpack[DTYPE_IQ4_XS] = unpack_iq4_xs_scalar;
+    k->unpack[DTYPE_IQ2_XXS] = unpack_iq2_xxs_scalar;
+    k->unpack[DTYPE_IQ2_XS] = unpack_iq2_xs_scalar;
+    k->unpack[DTYPE_IQ2_S] = unpack_iq2_s_scalar;
+    k->unpack[DTYPE_IQ3_XXS] = unpack_iq3_xxs_scalar;
+    k->unpack[DTYPE_IQ3_S] = unpack_iq3_s_scalar;
+    k->unpack[DTYPE_IQ1_S] = unpack_iq1_s_scalar;
+    k->unpack[DTYPE_IQ1_M] = unpack_iq1_m_scalar;
+    k->unpack[DTYPE_TQ1_0] = unpack_tq1_0_scalar;
+    k->unpack[DTYPE_TQ2_0] = unpack_tq2_0_scalar;
+    k->unpack[DTYPE_NVFP4] = unpack_nvfp4_scalar;
     k->pack_many = pack_many_scalar;
     k->dot_many[DTYPE_F32] = dot_many_f32_scalar;
     k->dot_many[DTYPE_F16] = dot_many_f16_scalar;
