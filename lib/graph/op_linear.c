@@ -85,6 +85,18 @@ static bool linear_need(const struct program *program, const struct linked *s,
     return engines_need(program, s, plan, needs);
 }
 
+/* Whether the step before left this one's operand where it is wanted: q, k and v have one input,
+ * gate and up another. */
+static bool is_packed(const struct run *run, const struct linked *s, int64_t n)
+{
+    const struct program *p = run->program;
+    const struct linked *before = s - 1;
+
+    return s > p->steps && before->op == s->op && before->in[0] == s->in[0] &&
+           pi_run_rows(run, before->out) == n && !engine_of(p, before, n) == !engine_of(p, s, n) &&
+           pi_product_operand(p, &before->w) == pi_product_operand(p, &s->w);
+}
+
 /* A block of activations, in the form that the dot product takes. */
 struct activations {
     const uint8_t *at;
@@ -104,6 +116,8 @@ static struct activations quantise(const struct run *run, const struct linked *s
 
     if (kind == OPERAND_F32)
         return (struct activations){ (const uint8_t *)x, x_stride * (int64_t)sizeof *x };
+    if (is_packed(run, s, n))
+        return (struct activations){ to, (int64_t)bytes };
     if (n == 1) {
         run->kernels->pack[kind](to, x, s->w.cols);
         return (struct activations){ to, (int64_t)bytes };
@@ -125,9 +139,11 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
     bool many = is_many(k, n);
 
     pi_split(many ? n : cols, PI_MANY_GROUP, part, parts, &first, &last);
-    if (first < last)
-        (many ? k->pack_many : k->pack_some)(run->shared, first, last, n, cols, x, x_stride);
-    pi_run_barrier(run, part, parts);
+    if (!is_packed(run, s, n)) {
+        if (first < last)
+            (many ? k->pack_many : k->pack_some)(run->shared, first, last, n, cols, x, x_stride);
+        pi_run_barrier(run, part, parts);
+    }
     if (count > 0)
         engine(count, cols, s->w.data + row * s->w.stride, s->w.stride, n, run->shared,
                pi_run_value(run, s->out) + row, pi_row_stride(s->w.rows),
