@@ -7,14 +7,15 @@
 
 extern const struct arch pi_arch_rotary;
 
-#define ROPE_KEY(key) "rope_parameters." key "|rope_scaling." key
+#define ROPE_KEY(key) \
+    "rope_parameters." key "|rope_parameters.full_attention." key "|rope_scaling." key
 
 static const struct key rotary_keys[] = {
     { "rot_share", "", ROPE_KEY("partial_rotary_factor") "|partial_rotary_factor", "1" },
     { "rot", "rope.dimension_count", "", "floor(hd*rot_share)" },
-    { "theta", "rope.freq_base", "rope_parameters.rope_theta|rope_theta", "10000" },
+    { "theta", "rope.freq_base", ROPE_KEY("rope_theta") "|rope_theta", "10000" },
     { "scaling", "rope.scaling.type",
-      "rope_parameters.rope_type|rope_scaling.rope_type|rope_scaling.type", "none" },
+      ROPE_KEY("rope_type") "|rope_scaling.type", "none" },
     { "original", "rope.scaling.original_context_length",
       "rope_parameters.original_max_position_embeddings|"
       "rope_scaling.original_max_position_embeddings|original_max_position_embeddings", "ctx" },
