@@ -378,6 +378,56 @@ static int map_clusters(const struct charsmap *map, struct normal_text *out, str
     return PITH_OK;
 }
 
+/* As SentencePiece does: from left to right the longest prefix that is known. */
+static int map_prefixes(const struct charsmap *map, struct normal_text *out, struct str text,
+                        pith_error *err)
+{
+    while (text.n) {
+        struct str part = STR("\uFFFD");
+        size_t n;
+        int length;
+
+        if (!pi_charsmap_find(map, text, true, &n, &part)) {
+            uint32_t code = pi_utf8_next(text.at, text.at + text.n, &length);
+
+            n = (size_t)length;
+            if (!(code & PI_BAD_UTF8))
+                part = (struct str){ text.at, n };
+        }
+        TRY(pi_normal_put(out, part.at, part.n, err));
+        text.at += n;
+        text.n -= n;
+    }
+    return PITH_OK;
+}
+
+static int put_spaces(const struct normal_step *step, struct normal_text *out, struct str text,
+                      pith_error *err)
+{
+    bool wanted = step->b; /* a space is due before what comes next */
+
+    while (step->a && text.n && text.at[0] == ' ') {
+        text.at++;
+        text.n--;
+    }
+    while (step->a && text.n && text.at[text.n - 1] == ' ')
+        text.n--;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.at[i] == ' ' && step->a) {
+            wanted = true;
+            continue;
+        }
+        if (wanted || text.at[i] == ' ')
+            TRY(pi_normal_put(out, step->content.at, step->content.n, err));
+        if (wanted && text.at[i] == ' ')
+            TRY(pi_normal_put(out, step->content.at, step->content.n, err));
+        wanted = false;
+        if (text.at[i] != ' ')
+            TRY(pi_normal_put(out, text.at + i, 1, err));
+    }
+    return PITH_OK;
+}
+
 static int put_bytes(struct normal_text *out, struct str text, pith_error *err)
 {
     for (size_t i = 0; i < text.n; i++)
@@ -399,7 +449,10 @@ static int run_step(const struct normal_step *step, struct regex_run *run, struc
             TRY(pi_normal_put(out, step->content.at, step->content.n, err));
         return pi_normal_put(out, text.at, text.n, err);
     case NORMAL_BYTES: return put_bytes(out, text, err);
-    case NORMAL_CHARSMAP: return map_clusters(&step->map, out, text, err);
+    case NORMAL_CHARSMAP:
+        return step->a ? map_prefixes(&step->map, out, text, err)
+                       : map_clusters(&step->map, out, text, err);
+    case NORMAL_SPACES: return put_spaces(step, out, text, err);
     default: return change_codes(step->kind, out, text, err);
     }
 }

@@ -49,7 +49,9 @@ enum normal_kind {
     NORMAL_CLEAN,    /* BERT's: control characters go, white space becomes spaces */
     NORMAL_IDEOGRAPHS, /* spaces around them */
     NORMAL_STRIP_NONSPACING,
-    NORMAL_CHARSMAP
+    NORMAL_CHARSMAP, /* a: as SentencePiece does it, else as tokenizers does */
+    NORMAL_SPACES    /* SentencePiece's: a: runs become one, those at the ends go; b: one in front;
+                      * written as `content` */
 };
 
 struct normal_step {

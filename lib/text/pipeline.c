@@ -47,6 +47,7 @@ int pi_pipeline_add(struct pipeline *p, struct arena *arena, pith_error *err)
             if (!text.at)
                 status = pi_no_memory(err, "added tokens", text.n);
         }
+        p->added[i].spelled = text;
         entries[k][n[k]++] = (struct special_entry){ text, i };
     }
     pi_normal_scratch_free(&scratch);

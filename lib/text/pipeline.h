@@ -18,7 +18,7 @@ enum model_kind {
 };
 
 struct added_token {
-    struct str content;
+    struct str content, spelled; /* as it stands in the text; after normalizing, if it is */
     int32_t id;
     bool special, lstrip, rstrip, single_word, normalized;
 };

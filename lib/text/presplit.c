@@ -207,7 +207,7 @@ static int script_of(uint32_t code)
 {
     int script = pi_unicode_script(code), han = pi_unicode_script(0x4E00);
 
-    if (code == ' ')
+    if (code == ' ' || !pi_unicode_has_script(code))
         return 0;
     return code == 0x30FC || script == pi_unicode_script(0x3042) ||
                    script == pi_unicode_script(0x30A2) ? han : script;

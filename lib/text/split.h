@@ -17,11 +17,23 @@ struct split_rule {
 enum {
     SPLIT_WHOLE = 1, /* a piece that is a token is taken without merging (ignore_merges) */
     SPLIT_BOS = 2,   /* texts begin with BOS unless the file says otherwise */
-    SPLIT_EOS = 4    /* and end with EOS */
+    SPLIT_EOS = 4,   /* and end with EOS */
+    SPLIT_MARKED = 8, /* not cut: characters with U+2581 for a space, not bytes */
+    SPLIT_CHARACTERS = 16 /* cut at white space, which is lost: characters, not bytes */
 };
 
 /* The rule of that name, or NULL. */
 const struct split_rule *pi_split_find(struct str name);
+
+/* Expressions, each applied to what the ones before have cut. */
+struct split_list {
+    const char *name;
+    int flags;
+    const char *expressions[7]; /* the last is NULL */
+};
+
+/* The list of that name, or NULL. */
+const struct split_list *pi_split_find_list(struct str name);
 
 /* A rule that cuts as the expression does, or NULL. */
 const struct split_rule *pi_split_find_expression(struct str expression);

@@ -91,14 +91,11 @@ static int read_affixes(struct tokenizer *t, struct arena *arena, const struct w
                         pith_error *err)
 {
     const struct vocab *v = &t->vocab;
-    bool bos = t->kind == KIND_SENTENCE, eos = false, found;
+    bool bos = t->kind == KIND_SENTENCE || (t->flags & SPLIT_BOS), eos = t->flags & SPLIT_EOS;
+    bool found;
 
     if (t->kind == KIND_WORDPIECE)
         return set_affixes(t, arena, v->cls >= 0 ? v->cls : v->bos, v->sep, err);
-    if (t->split) {
-        bos = t->split->flags & SPLIT_BOS;
-        eos = t->split->flags & SPLIT_EOS;
-    }
     TRY(read_flag(w, "tokenizer.ggml.add_bos_token", &bos, &found, err));
     if (found && bos && v->bos < 0)
         return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.add_bos_token is true without "
@@ -134,11 +131,14 @@ static int open_bytes(struct tokenizer *t, struct arena *arena, const struct wei
 
     TRY(pi_meta_str(w, "tokenizer.ggml.pre", &name, &found, err));
     t->split = pi_split_find(name);
+    if (!t->split && pi_split_find_list(name))
+        return pi_tokenizer_open_list(t, arena, w, pi_split_find_list(name), err);
     if (!t->split)
         return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.pre is \"%.*s\", a pre-tokenizer "
                        "that is not known here", (int)pi_min_size(name.n, 60), name.at);
     TRY(pi_vocab_open(v, arena, w, SPELL_MAPPED, err));
-    if (t->split->flags & SPLIT_EOS) {
+    t->flags = t->split->flags;
+    if (t->flags & SPLIT_EOS) {
         default_id(v, &v->bos, "<s>");
         default_id(v, &v->eos, "</s>");
     }
@@ -188,10 +188,18 @@ int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct 
     } else if (pi_str_equal(model, STR("bert"))) {
         t->kind = KIND_WORDPIECE;
         TRY(open_wordpiece(t, arena, w, err));
+    } else if (pi_str_equal(model, STR("gemma4"))) {
+        TRY(pi_tokenizer_open_list(t, arena, w, pi_split_find_list(model), err));
+    } else if (pi_str_equal(model, STR("t5"))) {
+        TRY(pi_tokenizer_open_unigram(t, arena, w, err));
+    } else if (pi_str_equal(model, STR("rwkv"))) {
+        TRY(pi_tokenizer_open_longest(t, arena, w, err));
     } else {
         return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", expected "
-                       "llama, gpt2 or bert", (int)pi_min_size(model.n, 60), model.at);
+                       "llama, gpt2, gemma4, bert, t5 or rwkv", (int)pi_min_size(model.n, 60),
+                       model.at);
     }
+    TRY(pi_meta_str(w, "tokenizer.chat_template", &t->chat_template, &found, err));
     TRY(read_affixes(t, arena, w, err));
     t->strips_space = t->space_prefix || t->kind == KIND_WORDPIECE;
     TRY(pi_special_open(&t->always, arena, &t->vocab, 1u << TOKEN_USER, err));
@@ -231,12 +239,15 @@ int pi_id_list_push(struct id_list *list, int32_t id, pith_error *err)
 }
 
 /* Text at the start or between special tokens. */
-static int tokenize_plain(const struct tokenizer *t, struct bpe_scratch *scratch, struct str text,
-                          struct id_list *out, pith_error *err)
+static int tokenize_plain(const struct tokenizer *t, struct pipeline_scratch *all,
+                          struct str text, bool special, struct id_list *out, pith_error *err)
 {
+    struct bpe_scratch *scratch = &all->bpe;
     struct split_walk walk;
     struct str word;
 
+    if (t->kind == KIND_PIPELINE)
+        return pi_pipeline_text(&t->pipeline, all, text, special, out, err);
     if (t->kind == KIND_SENTENCE)
         return pi_bpe_text(&t->bpe, scratch, text, t->space_prefix, out, err);
     if (t->kind == KIND_WORDPIECE)
@@ -247,8 +258,8 @@ static int tokenize_plain(const struct tokenizer *t, struct bpe_scratch *scratch
     return PITH_OK;
 }
 
-/* Text with the special tokens of a set in it. */
-static int tokenize_special(const struct tokenizer *t, struct bpe_scratch *scratch,
+/* Text with the special tokens of a set in it; tokenizer.json has its own way with them. */
+static int tokenize_special(const struct tokenizer *t, struct pipeline_scratch *scratch,
                             struct str text, bool special, struct id_list *out, pith_error *err)
 {
     const struct special_set *set = special ? &t->parsed : &t->always;
@@ -258,7 +269,7 @@ static int tokenize_special(const struct tokenizer *t, struct bpe_scratch *scrat
         int32_t id = pi_special_find(set, text, &at, &n);
 
         if (at)
-            TRY(tokenize_plain(t, scratch, (struct str){ text.at, at }, out, err));
+            TRY(tokenize_plain(t, scratch, (struct str){ text.at, at }, special, out, err));
         if (id < 0)
             break;
         TRY(pi_id_list_push(out, id, err));
@@ -275,10 +286,7 @@ static int tokenize_text(const struct tokenizer *t, struct pipeline_scratch *scr
 
     for (int32_t i = 0; add && i < t->n_before; i++)
         TRY(pi_id_list_push(out, t->before[i], err));
-    if (t->kind == KIND_PIPELINE)
-        TRY(pi_pipeline_text(&t->pipeline, scratch, text, special, out, err));
-    else
-        TRY(tokenize_special(t, &scratch->bpe, text, special, out, err));
+    TRY(tokenize_special(t, scratch, text, special, out, err));
     for (int32_t i = 0; add && i < t->n_after; i++)
         TRY(pi_id_list_push(out, t->after[i], err));
     return PITH_OK;

@@ -412,6 +412,16 @@ static int open_config(struct opening *o)
     return PITH_OK;
 }
 
+/* Added tokens are decoded from what they were normalized to. */
+static void set_spellings(struct tokenizer *t, bool normalized)
+{
+    for (int32_t i = 0; i < t->pipeline.n_added; i++) {
+        const struct added_token *a = &t->pipeline.added[i];
+
+        t->vocab.pieces[a->id] = normalized ? a->spelled : a->content;
+    }
+}
+
 static int open_parts(struct opening *o)
 {
     struct tokenizer *t = o->t;
@@ -425,9 +435,11 @@ static int open_parts(struct opening *o)
                            o->err));
     TRY(pi_presplit_open(&t->pipeline.presplitter, o->arena,
                          pi_json_find(o->root, "pre_tokenizer"), o->err));
+    TRY(pi_pipeline_add(&t->pipeline, o->arena, o->err));
+    set_spellings(t, true);
     TRY(pi_decoder_open(&t->vocab, o->arena, pi_json_find(o->root, "decoder"), &t->strips_space,
                         o->err));
-    TRY(pi_pipeline_add(&t->pipeline, o->arena, o->err));
+    set_spellings(t, false);
     TRY(open_postprocessor(o));
     TRY(open_config(o));
     return pi_tokenizer_find_ends(t, o->arena, o->err);

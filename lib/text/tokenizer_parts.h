@@ -21,6 +21,7 @@ struct tokenizer {
     struct wordpiece wordpiece;
     struct pipeline pipeline;
     const struct split_rule *split;
+    int flags;             /* of the rule or list: SPLIT_BOS, SPLIT_EOS */
     struct special_set always, parsed; /* matched in any text; matched where allowed */
     struct map added;      /* of tokens that the model's vocabulary lacks, by content */
     bool space_prefix, strips_space;
@@ -29,6 +30,15 @@ struct tokenizer {
     uint8_t *ends;         /* bitmap over ids */
     struct str chat_template;
 };
+
+/* Open the vocabularies of GGUF that run as a pipeline: byte-level BPE by expressions, or BPE of
+ * characters; unigram; RWKV's. */
+int pi_tokenizer_open_list(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                           const struct split_list *list, pith_error *err);
+int pi_tokenizer_open_unigram(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                              pith_error *err);
+int pi_tokenizer_open_longest(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                              pith_error *err);
 
 /* Marks the ends of generation that are known by their spelling or the vocabulary's ids. */
 int pi_tokenizer_find_ends(struct tokenizer *t, struct arena *arena, pith_error *err);

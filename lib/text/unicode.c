@@ -143,6 +143,12 @@ int pi_unicode_script(uint32_t code)
     return code <= CODE_LAST ? (int)run_value(&scripts, code) : 0;
 }
 
+bool pi_unicode_has_script(uint32_t code)
+{
+    return code <= CODE_LAST &&
+           (run_value(&scripts, code) != 0) != ((run_value(&odd_classes, code) & 16) != 0);
+}
+
 int pi_unicode_find_script(struct str name)
 {
     struct str rest = pi_str(script_names), known;
@@ -191,6 +197,8 @@ uint32_t pi_unicode_lower(uint32_t code)
 
 uint32_t pi_unicode_upper(uint32_t code)
 {
+    if (code > CODE_LAST)
+        return code;
     for (size_t i = 0; i < PI_COUNT(lower_runs); i++) {
         const struct case_run *run = &lower_runs[i];
         uint32_t offset = (uint32_t)((int32_t)code - run->delta) - run->first;

@@ -42,6 +42,9 @@ bool pi_unicode_is_word(uint32_t code);
 /* A number above 0 for each script, 0 for none. */
 int pi_unicode_script(uint32_t code);
 
+/* Whether code older than some scripts knows one for it. */
+bool pi_unicode_has_script(uint32_t code);
+
 /* The number of the script so named ("Han", "old_italic"), or -1. */
 int pi_unicode_find_script(struct str name);
 

@@ -86,11 +86,12 @@ static void find_ways(const struct unigram *u, struct unigram_node *nodes, struc
     }
 }
 
-/* A run of unknown characters. */
+/* A run of unknown characters; it may spell the unknown token itself. */
 static int put_unknown(const struct unigram *u, struct str run, struct id_list *out,
                        pith_error *err)
 {
-    bool spelled = u->bytes;
+    int32_t id = pi_vocab_find(u->vocab, run);
+    bool spelled = u->bytes && id < 0;
 
     for (size_t i = 0; i < run.n && spelled; i++)
         spelled = u->vocab->bytes[(uint8_t)run.at[i]] >= 0;
@@ -98,6 +99,8 @@ static int put_unknown(const struct unigram *u, struct str run, struct id_list *
         TRY(pi_id_list_push(out, u->vocab->bytes[(uint8_t)run.at[i]], err));
     if (spelled)
         return PITH_OK;
+    if (id >= 0 && id == u->unk)
+        return pi_id_list_push(out, id, err);
     if (u->unk < 0)
         return pi_fail(err, PITH_E_ARGUMENT, "the text has a character that the vocabulary cannot "
                        "spell, and no unknown token");

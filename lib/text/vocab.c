@@ -106,6 +106,7 @@ static int read_special_ids(struct vocab *v, const struct weights *w, pith_error
         { "tokenizer.ggml.unknown_token_id", &v->unk },
         { "tokenizer.ggml.seperator_token_id", &v->sep }, /* the format's own spelling */
         { "tokenizer.ggml.cls_token_id", &v->cls },
+        { "tokenizer.ggml.padding_token_id", &v->pad },
     };
 
     for (size_t i = 0; i < PI_COUNT(ids); i++) {
@@ -164,6 +165,26 @@ int pi_vocab_piece_byte(struct str piece)
     return value;
 }
 
+/* Behind a backslash at *at: the byte that is meant, with *at behind it. */
+static char unescape(const char **at, const char *end)
+{
+    static const char names[] = "tnr", values[] = "\t\n\r";
+    char c = *(*at)++;
+    const char *found = c ? strchr(names, c) : NULL;
+    int value = 0;
+
+    if (found)
+        return values[found - names];
+    if (c != 'x' || end - *at < 2)
+        return c;
+    for (int i = 0; i < 2; i++) {
+        char digit = *(*at)++, low = (char)(digit | 32);
+
+        value = value * 16 + (low >= 'a' && low <= 'f' ? low - 'a' + 10 : digit & 15);
+    }
+    return (char)value;
+}
+
 /* Writes what a normal piece stands for, never longer than the piece; returns its length. */
 static size_t spell_piece(struct str piece, enum vocab_spelling spelling, char *out)
 {
@@ -177,6 +198,11 @@ static size_t spell_piece(struct str piece, enum vocab_spelling spelling, char *
         if (spelling == SPELL_MARKED && pi_str_starts(rest, SPACE_MARK)) {
             *out++ = ' ';
             p += SPACE_MARK.n;
+            continue;
+        }
+        if (spelling == SPELL_ESCAPED && *p == '\\' && end - p > 1) {
+            p++;
+            *out++ = unescape(&p, end);
             continue;
         }
         if (spelling == SPELL_MAPPED) {

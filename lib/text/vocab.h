@@ -15,7 +15,8 @@ enum token_type {
 /* How a piece spells bytes. */
 enum vocab_spelling {
     SPELL_MARKED, /* as UTF-8 with U+2581 for a space, and <0xHH> for a byte */
-    SPELL_MAPPED  /* every byte as one printable code point (byte-level BPE) */
+    SPELL_MAPPED, /* every byte as one printable code point (byte-level BPE) */
+    SPELL_ESCAPED /* with backslashes: \t \n \r \xHH, and what they stand before */
 };
 
 #define SPACE_MARK STR("\xE2\x96\x81") /* U+2581 */

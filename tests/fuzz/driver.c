@@ -20,12 +20,13 @@
 #include <unistd.h>
 
 typedef int target_fn(const uint8_t *data, size_t size);
-target_fn fuzz_model, fuzz_text, fuzz_words;
+target_fn fuzz_model, fuzz_text, fuzz_token, fuzz_words;
 
 static const struct {
     const char *name;
     target_fn *run;
-} targets[] = { { "model", fuzz_model }, { "text", fuzz_text }, { "words", fuzz_words } };
+} targets[] = { { "model", fuzz_model }, { "text", fuzz_text }, { "token", fuzz_token },
+              { "words", fuzz_words } };
 
 struct bytes {
     uint8_t *at;
@@ -266,6 +267,52 @@ static bool read_file(const char *path, struct bytes *out)
     return true;
 }
 
+/* tokenizer.json with every component in one of them, each with a text behind a NUL. */
+static void token_seeds(void)
+{
+    static const char *const rows[][2] = { /* ` stands for a quotation mark */
+        { "{`added_tokens`:[{`id`:9,`content`:`<s>`,`special`:true,`lstrip`:true},{`id`:3,`cont"
+          "ent`:`ab`,`normalized`:true,`single_word`:true,`rstrip`:true}],`normalizer`:{`type`:"
+          "`Sequence`,`normalizers`:[{`type`:`NFKC`},{`type`:`Lowercase`},{`type`:`Replace`,`pa"
+          "ttern`:{`Regex`:`\\\\s+`},`content`:` `},{`type`:`StripAccents`}]},`pre_tokenizer`:{"
+          "`type`:`Sequence`,`pretokenizers`:[{`type`:`Split`,`pattern`:{`Regex`:`(?i:'s|'t)|[^"
+          "\\\\r\\\\p{L}]?\\\\p{L}+|\\\\d{1,3}|\\\\s+(?!\\\\S)`},`behavior`:`Isolated`,`invert`"
+          ":false},{`type`:`ByteLevel`,`use_regex`:false}]},`post_processor`:{`type`:`RobertaPr"
+          "ocessing`,`cls`:[`<s>`,9],`sep`:[`a`,0]},`decoder`:{`type`:`ByteLevel`},`model`:{`ty"
+          "pe`:`BPE`,`byte_fallback`:true,`ignore_merges`:true,`vocab`:{`a`:0,`b`:1,`ab`:2},`me"
+          "rges`:[`a b`]}}",
+          "ab <s>aB'S 123 \xC3\xA9\xCC\x81\xFF" },
+        { "{`normalizer`:{`type`:`Precompiled`,`precompiled_charsmap`:`CAAAAAAEAAABAAAAYWIA`},`"
+          "pre_tokenizer`:{`type`:`Metaspace`,`replacement`:`_`,`prepend_scheme`:`first`},`deco"
+          "der`:{`type`:`Sequence`,`decoders`:[{`type`:`Replace`,`pattern`:{`String`:`_`},`cont"
+          "ent`:` `},{`type`:`ByteFallback`},{`type`:`Fuse`},{`type`:`Strip`,`content`:` `,`sta"
+          "rt`:1,`stop`:0}]},`model`:{`type`:`Unigram`,`unk_id`:0,`byte_fallback`:true,`vocab`:"
+          "[[`<unk>`,0],[`_a`,-1.5],[`a`,-2.25],[`b`,-3]]}}",
+          "a ab  \xE4\xB8\xAD" },
+        { "{`normalizer`:{`type`:`BertNormalizer`,`lowercase`:true},`pre_tokenizer`:{`type`:`Be"
+          "rtPreTokenizer`},`decoder`:{`type`:`WordPiece`},`post_processor`:{`type`:`TemplatePr"
+          "ocessing`,`single`:[{`SpecialToken`:{`id`:`x`}},{`Sequence`:{`id`:`A`}}],`special_to"
+          "kens`:{`x`:{`ids`:[1]}}},`model`:{`type`:`WordPiece`,`unk_token`:`?`,`vocab`:{`?`:0,"
+          "`a`:1,`##b`:2}}}",
+          "ab, \xC3\x89 a!" },
+        { "{`pre_tokenizer`:{`type`:`Split`,`pattern`:{`Regex`:`(?=(\\\\d{3})+(?!\\\\d))|(a|ab)"
+          "*?c|[\\\\p{Han}&&[^x]]++`},`behavior`:`MergedWithNext`,`invert`:true},`model`:{`type"
+          "`:`WordLevel`,`unk_token`:`u`,`vocab`:{`u`:0,`ab`:1}}}",
+          "ab 123456 abababc" },
+    };
+
+    for (size_t i = 0; i < PI_COUNT(rows); i++) {
+        size_t n = strlen(rows[i][0]), k = strlen(rows[i][1]);
+        uint8_t *seed = malloc(n + 1 + k);
+
+        for (size_t at = 0; at <= n; at++)
+            seed[at] = rows[i][0][at] == '`' ? '"' : (uint8_t)rows[i][0][at];
+        memcpy(seed + n + 1, rows[i][1], k);
+        add_seed(seed, n + 1 + k);
+        free(seed);
+    }
+}
+
 static void own_seeds(void)
 {
     static const struct tiny *const models[] = { &tiny_llama, &tiny_qwen3, &tiny_gpt2, &tiny_q8,
@@ -283,6 +330,11 @@ static void own_seeds(void)
         "\5 a", "\x0E...", "\x0B<|im_end|>",
     };
     bool model = fuzz.run == fuzz_model;
+
+    if (fuzz.run == fuzz_token) {
+        token_seeds();
+        return;
+    }
 
     for (size_t i = 0; model && i < sizeof models / sizeof *models + 2; i++) {
         struct gguf *g = i < 5    ? tiny_model(models[i])
@@ -401,7 +453,7 @@ static int run_all(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "driver model|text|words [SEED FILE...] [--runs N] [--seed S] [--sweep] "
+    fprintf(stderr, "driver model|text|token|words [SEED FILE...] [--runs N] [--seed S] [--sweep] "
                     "[--seconds T] [--replay FILE...]\n");
     return 2;
 }

@@ -59,9 +59,9 @@ def atom(r):
     return "".join(chr(first + r.below(count)) for _ in range(1 + r.below(4)))
 
 
-def make():
+def make(count=COUNT):
     r = Random(SEED)
-    for _ in range(COUNT):
+    for _ in range(count):
         text = ""
         for _ in range(1 + r.below(20)):
             text += atom(r)
@@ -70,12 +70,12 @@ def make():
         yield text
 
 
-def hashes(lists):
-    """FNV-1a-64 over 32-bit little-endian numbers, each list ended by all ones, per GROUP."""
+def hashes(lists, group=GROUP):
+    """FNV-1a-64 over 32-bit little-endian numbers, each list ended by all ones, per group."""
     out = []
-    for at in range(0, len(lists), GROUP):
+    for at in range(0, len(lists), group):
         h = 0xcbf29ce484222325
-        for numbers in lists[at:at + GROUP]:
+        for numbers in lists[at:at + group]:
             for v in list(numbers) + [0xFFFFFFFF]:
                 for k in range(4):
                     h = (h ^ (v >> 8 * k & 255)) * 0x100000001b3 & M64

@@ -140,8 +140,13 @@ def fnv(values):
     return h
 
 
-def odd_classes(category):
-    """Bits: punctuation, marks, non-spacing marks, others (control) as the old crates see them."""
+def odd_classes(category, script):
+    """Bits: punctuation, marks, non-spacing marks, others (control) as the old crates see them, and
+    whether UnicodeScripts has a script for it."""
+    split = P.UnicodeScripts()
+    latin = SCRIPTS.index("Latin") + 1
+    none = {c for c in CODES if len(split.pre_tokenize_str(
+        ("\u0434" if script.get(c) == latin else "a") + chr(c))) == 1}
     ascii_signs = {ord(c) for c in string.punctuation}
     bert = dict(handle_chinese_chars=False, lowercase=False)
     clean = each(N.BertNormalizer(clean_text=True, strip_accents=False, **bert))
@@ -153,6 +158,7 @@ def odd_classes(category):
         ({c for c in CODES if strip[c] == ""}, lambda c: category[c] == "Mn"),
         ({c for c in CODES if clean[c] == ""},
          lambda c: (category[c] in ("Cc", "Cf", "Co") and c not in (9, 10, 13)) or c == 0xFFFD),
+        (none, lambda c: c not in script),
     ]
     return {c: sum((c in found) != rule(c) and 1 << i for i, (found, rule) in enumerate(sets))
             for c in CODES}
@@ -182,7 +188,7 @@ def main():
         emit_runs(out, "categories",
                   runs({c: CATEGORIES.index(category[c]) for c in range(LAST + 1)}))
         emit_runs(out, "scripts", runs(script))
-        emit_runs(out, "odd_classes", runs(odd_classes(category)))
+        emit_runs(out, "odd_classes", runs(odd_classes(category, script)))
         emit_runs(out, "combining", runs(classes))
         emit(out, "struct case_run", "lower_runs",
              ["{0x%x,%d,%d,%d}" % r for r in lower_rows(lower)])
