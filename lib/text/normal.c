@@ -191,16 +191,6 @@ static bool is_white(uint32_t code)
     return pi_unicode_class(code) & UNI_SPACE;
 }
 
-/* Ideographs that are words of their own. The sixth block begins at U+2B820 in the Unicode
- * standard; the tokenizers library, which models were trained with, says U+2B920. */
-static bool is_ideograph(uint32_t c)
-{
-    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
-           (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
-
 /* 0 for what goes, a space for what becomes one. */
 static uint32_t nmt_code(uint32_t c)
 {
@@ -216,7 +206,7 @@ static uint32_t nmt_code(uint32_t c)
 static int put_changed(enum normal_kind kind, struct normal_text *out, uint32_t code,
                        pith_error *err)
 {
-    bool around = kind == NORMAL_IDEOGRAPHS && is_ideograph(code), gone = false;
+    bool around = kind == NORMAL_IDEOGRAPHS && pi_unicode_is_ideograph(code), gone = false;
 
     switch (kind) {
     case NORMAL_LOWERCASE:

@@ -422,7 +422,7 @@ static void set_spellings(struct tokenizer *t, bool normalized)
     }
 }
 
-static int open_parts(struct opening *o)
+static int open_json_parts(struct opening *o)
 {
     struct tokenizer *t = o->t;
 
@@ -458,7 +458,7 @@ int pi_tokenizer_open_json(struct tokenizer **out, struct arena *arena, struct s
     if (!o.t)
         return pi_no_memory(err, "a tokenizer", sizeof *o.t);
     o.t->kind = KIND_PIPELINE;
-    TRY(open_parts(&o));
+    TRY(open_json_parts(&o));
     *out = o.t;
     return PITH_OK;
 }

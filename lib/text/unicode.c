@@ -129,6 +129,14 @@ bool pi_unicode_is_control(uint32_t code)
                                      ((run_value(&odd_classes, code) & 8) != 0));
 }
 
+bool pi_unicode_is_ideograph(uint32_t c)
+{
+    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+           (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
+           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
 bool pi_unicode_is_word(uint32_t code)
 {
     const uint32_t set = UNI_LETTER | UNI_MARK | UNI(UNI_ND) | UNI(UNI_NL) | UNI(UNI_PC);

@@ -36,6 +36,10 @@ bool pi_unicode_is_mark(uint32_t code);
 bool pi_unicode_is_nonspacing(uint32_t code);
 bool pi_unicode_is_control(uint32_t code);
 
+/* Ideographs that are words of their own. The sixth block begins at U+2B820 in the Unicode
+ * standard; the tokenizers library, which models were trained with, says U+2B920. */
+bool pi_unicode_is_ideograph(uint32_t code);
+
 /* The \w of regular expressions, circled letters included. */
 bool pi_unicode_is_word(uint32_t code);
 

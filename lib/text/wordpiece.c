@@ -17,21 +17,6 @@ struct word {
     int characters; /* may pass WORD_CHARACTERS; text then has the first ones */
 };
 
-/* Ideographs that are words of their own. The sixth block begins at U+2B820 in the Unicode
- * standard; the tokenizers library, which models were trained with, says U+2B920. */
-static bool is_ideograph(uint32_t c)
-{
-    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
-           (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
-
-static bool is_punctuation(uint32_t c, uint32_t class)
-{
-    return (class & UNI_PUNCTUATION) || (c < 0x80 && (class & UNI_SYMBOL));
-}
-
 static void word_start(struct word *word)
 {
     memcpy(word->text, SPACE_MARK.at, SPACE_MARK.n);
@@ -95,13 +80,13 @@ static int word_take(const struct wordpiece *wp, struct word *word, uint32_t cod
 {
     uint32_t class = pi_unicode_class(code);
 
-    if (wp->strip_accents && (class & UNI(UNI_MN)))
+    if (wp->strip_accents && pi_unicode_is_nonspacing(code))
         return PITH_OK;
     if (class & UNI_SPACE)
         return word_end(wp->vocab, word, out, err);
     if (wp->lowercase)
         code = pi_unicode_lower(code);
-    alone = alone || is_punctuation(code, class);
+    alone = alone || pi_unicode_is_punctuation(code);
     if (alone)
         TRY(word_end(wp->vocab, word, out, err));
     word_add(word, code);
@@ -111,7 +96,6 @@ static int word_take(const struct wordpiece *wp, struct word *word, uint32_t cod
 int pi_wordpiece_text(const struct wordpiece *wp, struct str text, struct id_list *out,
                       pith_error *err)
 {
-    const uint32_t other = UNI(UNI_CC) | UNI(UNI_CF) | UNI(UNI_CO);
     const char *p = text.at, *end = text.at + text.n;
     struct word word;
     int length;
@@ -127,13 +111,13 @@ int pi_wordpiece_text(const struct wordpiece *wp, struct str text, struct id_lis
             TRY(word_end(wp->vocab, &word, out, err));
             continue;
         }
-        if ((code & PI_BAD_UTF8) || code == 0 || code == 0xFFFD || (class & other))
+        if ((code & PI_BAD_UTF8) || code == 0 || pi_unicode_is_control(code))
             continue;
         parts[0] = code;
         if (wp->strip_accents)
             n = pi_unicode_decompose(code, parts);
         for (int i = 0; i < n; i++)
-            TRY(word_take(wp, &word, parts[i], is_ideograph(code), out, err));
+            TRY(word_take(wp, &word, parts[i], pi_unicode_is_ideograph(code), out, err));
     }
     return word_end(wp->vocab, &word, out, err);
 }
