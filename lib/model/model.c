@@ -7,6 +7,8 @@
  */
 #include "model.h"
 
+#include "file/folder.h"
+
 /* A string, or the first of several; false if there is none. */
 static bool read_name(struct str *name, const struct meta *m)
 {
@@ -105,6 +107,43 @@ static int build_program(pith_model *m, pith_error *err)
     return pi_numbers_count(&m->numbers, STR("ctx"), -1, 1, &m->context, err);
 }
 
+/* What generation_config.json, or else config.json, calls the ends of a text: an id or several. */
+static int add_ends(pith_model *m, pith_error *err)
+{
+    static const char *const keys[] = { "generation_config.eos_token_id", "eos_token_id",
+                                        "text_config.eos_token_id" };
+    const struct meta *ends = NULL;
+
+    for (size_t i = 0; i < PI_COUNT(keys) && !ends; i++)
+        ends = pi_meta_find(&m->weights, pi_str(keys[i]));
+    for (uint64_t i = 0; ends && ends->type == META_F64 && i < ends->count; i++) {
+        double id = pi_meta_number(ends, i);
+
+        if (!(id >= 0 && id < (double)pi_tokenizer_size(m->tokenizer)))
+            return pi_fail(err, PITH_E_FORMAT, "key %.*s: an id lies beyond the %d tokens of the "
+                           "vocabulary", (int)ends->key.n, ends->key.at,
+                           pi_tokenizer_size(m->tokenizer));
+        TRY(pi_tokenizer_add_end(m->tokenizer, (int64_t)id, err));
+    }
+    return PITH_OK;
+}
+
+static int open_tokenizer(pith_model *m, pith_error *err)
+{
+    struct weights *w = &m->weights;
+    struct str text = STR(""), config = STR("");
+    bool found;
+
+    if (!w->hf)
+        return pi_tokenizer_open(&m->tokenizer, &m->arena, w, err);
+    TRY(pi_folder_text(w, "tokenizer.json", &text, &found, &m->arena, err));
+    if (!found)
+        return PITH_OK;
+    TRY(pi_folder_text(w, "tokenizer_config.json", &config, &found, &m->arena, err));
+    TRY(pi_tokenizer_open_json(&m->tokenizer, &m->arena, text, config, err));
+    return add_ends(m, err);
+}
+
 /* Every id that the tokenizer can give must have a row in the embedding. */
 static int check_vocabulary(pith_model *m, pith_error *err)
 {
@@ -128,7 +167,7 @@ static int open_parts(pith_model *m, const struct source *source, const pith_opt
     TRY(choose_precision(m, options, err));
     if (m->arch)
         TRY(build_program(m, err));
-    TRY(pi_tokenizer_open(&m->tokenizer, &m->arena, &m->weights, err));
+    TRY(open_tokenizer(m, err));
     return check_vocabulary(m, err);
 }
 
