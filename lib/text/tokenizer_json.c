@@ -380,7 +380,7 @@ static int apply_flag(struct opening *o, const char *name, bool before, int32_t 
 }
 
 /* A template, or the one called "default" of a list of named ones. */
-static struct str find_template(const struct json *config)
+static struct str chosen_template(const struct json *config)
 {
     const struct json *v = pi_json_find(config, "chat_template");
     struct str text = pi_json_text(v);
@@ -408,7 +408,7 @@ static int open_config(struct opening *o)
         v->bos = v->cls;
     TRY(apply_flag(o, "add_bos_token", true, v->bos));
     TRY(apply_flag(o, "add_eos_token", false, v->eos));
-    o->t->chat_template = find_template(o->config);
+    o->t->chat_template = chosen_template(o->config);
     return PITH_OK;
 }
 
