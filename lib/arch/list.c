@@ -36,6 +36,11 @@
     ROW(mamba) \
     ROW(falcon_mamba) \
     ROW(mamba2) \
+    ROW(qwen35) \
+    ROW(qwen35moe) \
+    ROW(qwen3next) \
+    ROW(falcon_h1) \
+    ROW(granite4) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

@@ -19,7 +19,8 @@ static const struct {
     { "none", 0 }, { "linear", 1 }, { "yarn", 2 }, { "bands", 3 }, { "longrope", 4 },
     /* what a layer mixes tokens by */
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
-    { "linear_attention", 0 },
+    { "linear_attention", 0 }, { "hybrid", 1 },
+    { "nope", 0 }, { "rope", 1 },
 };
 
 bool pi_constant(struct str name, double *out)

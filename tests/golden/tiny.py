@@ -121,7 +121,8 @@ def convert(folder, row, peer):
         hparams, conversion.ModelType.TEXT)
     cls = conversion.get_model_class(arch)
     Converter = type("Converter", (cls,), {
-        "model_arch": cls.model_arch, "set_vocab": lambda self: None})
+        "model_arch": cls.model_arch, "set_vocab": lambda self: None,
+        "no_mtp": True})
     with torch.inference_mode():
         job = Converter(folder, gguf.LlamaFileType.MOSTLY_BF16,
                         folder / "model.gguf", eager=True, hparams=hparams,
