@@ -64,8 +64,10 @@
     { OP_LINEAR,   "all", "h",       "qkvz",   NULL,          DELTA_FUSED(where) },              \
     { OP_SLICE,    "q", "all",       NULL,     "0,ck," DELTA_GROUP, DELTA_FUSED(where) },        \
     { OP_SLICE,    "k", "all",       NULL,     "ck,ck," DELTA_GROUP, DELTA_FUSED(where) },       \
-    { OP_SLICE,    "v", "all",       NULL,     "2*ck,values/hk," DELTA_GROUP, DELTA_FUSED(where) }, \
-    { OP_SLICE,    "z", "all",       NULL,     "2*ck + values/hk,values/hk," DELTA_GROUP, DELTA_FUSED(where) }, \
+    { OP_SLICE,    "v", "all",       NULL,     "2*ck,values/hk," DELTA_GROUP,                    \
+      DELTA_FUSED(where) },                                                                      \
+    { OP_SLICE,    "z", "all",       NULL,     "2*ck + values/hk,values/hk," DELTA_GROUP,        \
+      DELTA_FUSED(where) },                                                                      \
     { OP_LINEAR,   "beta", "h",      "beta",   NULL,          where " && !joined" },             \
     { OP_LINEAR,   "g", "h",         "alpha",  NULL,          where " && !joined" },             \
     { OP_LINEAR,   "ba", "h",        "ba",     NULL,          where " && joined" },              \

@@ -1,7 +1,6 @@
-/* falcon_h1.c - Mamba-2 mixers and attention in one decoder: Granite 4 and Bamba, where each layer has
- * one of them and perhaps experts beside the shared feed-forward, and Falcon-H1, where each has
- * both side by side, with multipliers (which a GGUF file has in its weights).
- * IBM 2025; Zuo et al. 2025, arXiv 2507.22448.
+/* falcon_h1.c - Mamba-2 mixers and attention in one decoder: both side by side in each layer, with
+ * multipliers, which a GGUF file has in its weights. granite4.c has one of them in each layer, and
+ * perhaps experts beside the shared feed-forward. Zuo et al. 2025, arXiv 2507.22448.
  *
  *     ids -> embed * scale -> x
  *     x --norm--> h --mamba--> + x                      where recurs
