@@ -51,6 +51,11 @@
     ROW(ministral) \
     ROW(deepseek2) \
     ROW(deepseek3) \
+    ROW(qwen35) \
+    ROW(qwen35moe) \
+    ROW(qwen3next) \
+    ROW(falcon_h1) \
+    ROW(granite4) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

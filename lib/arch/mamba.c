@@ -115,7 +115,8 @@ static const struct weight mamba2_weights[] = {
 
 static const struct step mamba2_block[] = {
     { OP_NORM,     "h", "x",          "norm1", "eps,rms" },
-    MAMBA2_STEPS(NULL),
+    MAMBA2_IN_STEPS(NULL),
+    MAMBA2_SCAN_STEPS(NULL),
     { OP_ADD,      "x", "x o" },
     { 0 }
 };

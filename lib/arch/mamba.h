@@ -34,7 +34,7 @@
       .when = where },                                                                           \
     { "dt", MAMBA2_IN(at), "mheads,dim", "2*inner + 2*groups*states", MAMBA2_ROWS,             \
       .when = where },                                                                           \
-    { "dt.bias", "blk.%d.ssm_dt.bias", "layers.%d." at ".dt_bias", "mheads", .when = where },  \
+    { "dt_bias", "blk.%d.ssm_dt.bias", "layers.%d." at ".dt_bias", "mheads", .when = where },  \
     { "conv_i", MAMBA2_CONV(at), "inner,taps", "0", MAMBA2_CHANNELS, .when = where },          \
     { "conv_b", MAMBA2_CONV(at), "groups*states,taps", "inner", MAMBA2_CHANNELS,               \
       .when = where },                                                                           \
@@ -51,21 +51,21 @@
     { "out", "blk.%d.ssm_out.weight", "layers.%d." at ".out_proj.weight", "dim,inner",         \
       .when = where }
 
-#define MAMBA2_STEPS(where)                                                                      \
+#define MAMBA2_IN_STEPS(where)                                                                   \
     { OP_LINEAR,   "z", "h",        "z",      NULL, where },                                   \
     { OP_LINEAR,   "i", "h",        "i",      NULL, where },                                   \
     { OP_LINEAR,   "b", "h",        "b",      NULL, where },                                   \
     { OP_LINEAR,   "c", "h",        "c",      NULL, where },                                   \
-    { OP_LINEAR,   "dt", "h",       "dt",     NULL, where },                                   \
+    { OP_LINEAR,   "dt", "h",       "dt",     NULL, where }
+
+#define MAMBA2_SCAN_STEPS(where)                                                                 \
     { OP_CONV,     "i", "i",        "conv_i", NULL, where },                                   \
     { OP_CONV,     "b", "b",        "conv_b", NULL, where },                                   \
     { OP_CONV,     "c", "c",        "conv_c", NULL, where },                                   \
-    MAMBA2_SCAN(where)
-
-#define MAMBA2_SCAN(where)                                                                       \
     { OP_ACTIVATE, "i", "i",        NULL,     "silu", where },                                 \
     { OP_ACTIVATE, "b", "b",        NULL,     "silu", where },                                 \
     { OP_ACTIVATE, "c", "c",        NULL,     "silu", where },                                 \
+    { OP_ADD,      "dt", "dt",      "dt_bias", NULL, where },                                  \
     { OP_ACTIVATE, "dt", "dt",      NULL,     "softplus", where },                             \
     { OP_SCAN,     "s", "i dt b c", "rate",   "groups", where },                               \
     { OP_GATE,     "s", "z s",      NULL,     "silu", where },                                 \

@@ -19,7 +19,8 @@ static const struct {
     { "none", 0 }, { "linear", 1 }, { "yarn", 2 }, { "bands", 3 }, { "longrope", 4 },
     /* what a layer mixes tokens by */
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
-    { "linear_attention", 0 }, { "sliding_attention", -1 },
+    { "linear_attention", 0 }, { "sliding_attention", -1 }, { "hybrid", 1 },
+    { "nope", 0 }, { "rope", 1 },
     { "LLLG", 4 }, /* three local layers, then a global one */
 };
 

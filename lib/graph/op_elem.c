@@ -31,9 +31,38 @@ static void share(const struct run *run, const struct linked *s, int part, int p
     pi_split(pi_run_rows(run, s->out) * stride, 16, part, parts, first, last);
 }
 
+/* b, or a vector for every row in its place. */
+static int add_shape(struct shaping *at, pith_error *err)
+{
+    const struct linked *s = at->s;
+
+    if ((s->n_in == 1) != (s->w.data != NULL))
+        return pi_step_fail(s, err, "either b or a weight is to be added");
+    if (s->w.data && (s->w.rows != 1 || s->w.cols != at->in[0]))
+        return pi_step_fail(s, err, "%s has %lld values, the input has %lld", s->w.name,
+                            (long long)s->w.cols, (long long)at->in[0]);
+    return same_width(at, err);
+}
+
+static void add_rows(const struct run *run, const struct linked *s, int part, int parts)
+{
+    int64_t stride = pi_row_stride(s->w.cols), first, last;
+    const float *w = (const float *)(const void *)s->w.data;
+
+    pi_split(pi_run_rows(run, s->out), 1, part, parts, &first, &last);
+    for (int64_t t = first; t < last; t++)
+        run->kernels->add(pi_run_value(run, s->out) + t * stride,
+                          pi_run_value(run, s->in[0]) + t * stride, w, s->w.cols);
+}
+
 static void add_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     int64_t i, last;
+
+    if (s->w.data) {
+        add_rows(run, s, part, parts);
+        return;
+    }
 
     share(run, s, part, parts, &i, &last);
     run->kernels->add(pi_run_value(run, s->out) + i, pi_run_value(run, s->in[0]) + i,
@@ -214,7 +243,7 @@ static void temper_forward(const struct run *run, const struct linked *s, int pa
     }
 }
 
-const struct op pi_op_ADD = { .in_place = true, .shape = same_width, .forward = add_forward };
+const struct op pi_op_ADD = { .in_place = true, .shape = add_shape, .forward = add_forward };
 const struct op pi_op_GATE = { .in_place = true, .shape = activation_shape,
                                .forward = gate_forward };
 const struct op pi_op_ACTIVATE = { .in_place = true, .shape = activation_shape,

@@ -438,25 +438,31 @@ static const struct meta *find_values(const struct binder *b, const struct weigh
     return m;
 }
 
-/* A vector whose values stand in config.json. */
+/* A vector, or a part of one, whose values stand in config.json. */
 static int bind_values(struct binder *b, const struct weight *row, const struct meta *m)
 {
     struct bound *bound = &b->bounds[b->n_bounds];
     const char *name = pi_arena_text(b->arena, m->key.at, m->key.n);
-    int64_t n;
+    int64_t n, from = 0, whole;
     float *values;
 
     if (!name)
         return pi_no_memory(b->err, "a name", m->key.n);
     TRY(pi_numbers_count(b->numbers, pi_str(row->shape), -1, 1, &n, b->err));
-    if (!m->is_array || m->type != META_F64 || m->count != (uint64_t)n)
+    whole = n;
+    if (row->whole) {
+        TRY(pi_numbers_count(b->numbers, pi_str(row->from), -1, 0, &from, b->err));
+        TRY(pi_numbers_count(b->numbers, pi_str(row->whole), -1, from + n, &whole, b->err));
+    }
+    if (!m->is_array || m->type != META_F64 || m->count != (uint64_t)whole)
         return pi_fail(b->err, PITH_E_FORMAT, "key %s: %lld numbers, expected %s = %lld", name,
-                       m->type == META_F64 ? (long long)m->count : 0, row->shape, (long long)n);
+                       m->type == META_F64 ? (long long)m->count : 0,
+                       row->whole ? row->whole : row->shape, (long long)whole);
     values = pi_arena_alloc(b->arena, (size_t)n, sizeof *values);
     if (!values)
         return pi_no_memory(b->err, name, (size_t)n * sizeof *values);
     for (int64_t i = 0; i < n; i++)
-        values[i] = (float)pi_meta_number(m, (uint64_t)i);
+        values[i] = (float)pi_meta_number(m, (uint64_t)(from + i));
     bound->row = row;
     bound->layer = -1;
     bound->m = (struct matrix){ .data = (const uint8_t *)values, .name = name, .dtype = DTYPE_F32,

@@ -28,6 +28,33 @@ static int check_id(const struct opening *o, struct str piece, const struct json
     return PITH_OK;
 }
 
+/* A score, rounded as the reader of Hugging Face tokenizers does: the digits to a double, and that
+ * divided by a power of ten. The last bit decides between ways to spell a word that are equal. */
+static bool read_score(const struct json *v, double *out)
+{
+    uint64_t digits = 0;
+    int places = 0;
+    bool fraction = false, plain = pi_json_kind(v) == JSON_NUMBER;
+    double power = 1;
+
+    for (uint32_t i = 0; plain && i < v->n; i++) {
+        char c = v->at[i];
+
+        fraction = fraction || c == '.';
+        plain = digits < UINT64_MAX / 10 - 1 && ((c >= '0' && c <= '9') || c == '.' || c == '-');
+        if (c >= '0' && c <= '9') {
+            digits = digits * 10 + (uint64_t)(c - '0');
+            places += fraction;
+        }
+    }
+    if (!plain || places > 22) /* 10^22 is the last one that is a double */
+        return pi_json_double(v, out);
+    while (places--)
+        power *= 10;
+    *out = v->at[0] == '-' ? -((double)digits / power) : (double)digits / power;
+    return true;
+}
+
 /* The piece and id of an entry of the model's vocabulary: a member, or a pair with a score. */
 static int read_entry(const struct opening *o, const struct json_walk *w, struct str *piece,
                       int64_t *id, double *score)
@@ -39,7 +66,7 @@ static int read_entry(const struct opening *o, const struct json_walk *w, struct
     *id = w->index;
     if (pi_json_kind(w->value) != JSON_ARRAY || w->value->n != 2 ||
         pi_json_kind(w->value + 1) != JSON_STRING ||
-        !pi_json_double(w->value + 1 + w->value[1].size, score))
+        !read_score(w->value + 1 + w->value[1].size, score))
         return pi_fail(o->err, PITH_E_FORMAT, "model.vocab[%u] is not a piece with a score",
                        w->index);
     *piece = pi_json_text(w->value + 1);
@@ -380,7 +407,7 @@ static int apply_flag(struct opening *o, const char *name, bool before, int32_t 
 }
 
 /* A template, or the one called "default" of a list of named ones. */
-static struct str find_template(const struct json *config)
+static struct str chosen_template(const struct json *config)
 {
     const struct json *v = pi_json_find(config, "chat_template");
     struct str text = pi_json_text(v);
@@ -408,7 +435,7 @@ static int open_config(struct opening *o)
         v->bos = v->cls;
     TRY(apply_flag(o, "add_bos_token", true, v->bos));
     TRY(apply_flag(o, "add_eos_token", false, v->eos));
-    o->t->chat_template = find_template(o->config);
+    o->t->chat_template = chosen_template(o->config);
     return PITH_OK;
 }
 

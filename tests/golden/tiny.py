@@ -124,7 +124,8 @@ def convert(folder, row, peer):
     cls = conversion.get_model_class(arch)
     cls = getattr(cls, row.get("inner", ""), cls)
     Converter = type("Converter", (cls,), {
-        "model_arch": cls.model_arch, "set_vocab": lambda self: None})
+        "model_arch": cls.model_arch, "set_vocab": lambda self: None,
+        "no_mtp": True})
     words = folder / "tokenizer.json"  # whose length some converters ask for
     size = hparams.get("vocab_size", 0)
     words.write_text(json.dumps({"added_tokens": [], "model": {

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-static const char *const models[] = { "lfm2", "lfm2moe", "mamba", "mamba2" };
+static const char *const models[] = { "lfm2", "lfm2moe", "mamba", "mamba2", "qwen35", "falcon-h1" };
 
 enum { PROMPT = 40, MOST = 96 };
 

@@ -2,6 +2,24 @@
 
 ROPE = dict(rope_type="default", rope_theta=5000.0)
 SMALL = dict(vocab_size=128, hidden_size=32, max_position_embeddings=256)
+DELTA = dict(num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+             rms_norm_eps=1e-3, linear_key_head_dim=8,
+             linear_value_head_dim=8, linear_conv_kernel_dim=3,
+             full_attention_interval=2,
+             rope_parameters=dict(rope_type="default", rope_theta=5000.0,
+                                  partial_rotary_factor=0.5))
+EVERY_SECOND = dict(full_attention_interval=2)
+EXPERTS = dict(intermediate_size=48, moe_intermediate_size=16,
+               shared_expert_intermediate_size=24, num_experts=5,
+               num_experts_per_tok=2, norm_topk_prob=True,
+               decoder_sparse_step=1, mlp_only_layers=[])
+GRANITE = dict(num_attention_heads=4, num_key_value_heads=2,
+               rms_norm_eps=1e-3, mamba_n_heads=4, mamba_d_head=16,
+               mamba_n_groups=1, mamba_d_state=12, mamba_d_conv=4,
+               mamba_chunk_size=8, embedding_multiplier=3.0,
+               logits_scaling=2.0, residual_multiplier=0.6,
+               attention_multiplier=0.2, position_embedding_type="nope",
+               tie_word_embeddings=True)
 
 MODELS = {
     "lfm2": dict(model_type="lfm2", config=dict(
@@ -22,6 +40,46 @@ MODELS = {
         vocab_size=96, hidden_size=32, state_size=12, num_hidden_layers=2,
         num_heads=4, head_dim=16, n_groups=2, expand=2, conv_kernel=4,
         layer_norm_epsilon=1e-3, chunk_size=8, tie_word_embeddings=False)),
+    "qwen35": dict(model_type="qwen3_5_text", hparams=EVERY_SECOND,
+                   architecture="Qwen3_5ForCausalLM", config=dict(
+        SMALL, **DELTA, intermediate_size=48, num_hidden_layers=3,
+        linear_num_key_heads=2, linear_num_value_heads=6,
+        tie_word_embeddings=True)),
+    "qwen35moe": dict(model_type="qwen3_5_moe_text", hparams=EVERY_SECOND,
+                      architecture="Qwen3_5MoeForCausalLM", config=dict(
+        SMALL, **DELTA, **EXPERTS,
+        num_hidden_layers=2,
+        linear_num_key_heads=2, linear_num_value_heads=4,
+        tie_word_embeddings=False)),
+    "qwen3next": dict(model_type="qwen3_next", hparams=EVERY_SECOND,
+                      config=dict(
+        SMALL, **DELTA, **EXPERTS,
+        num_hidden_layers=2,
+        linear_num_key_heads=2, linear_num_value_heads=4,
+        tie_word_embeddings=False)),
+    "falcon-h1": dict(model_type="falcon_h1", config=dict(
+        SMALL, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        rms_norm_eps=1e-3, rope_parameters=ROPE, mamba_d_ssm=48,
+        mamba_n_heads=6, mamba_d_head=8, mamba_n_groups=2, mamba_d_state=12,
+        mamba_d_conv=4, mamba_chunk_size=8, mamba_rms_norm=True,
+        mamba_norm_before_gate=False, attention_in_multiplier=0.5,
+        attention_out_multiplier=2.0, ssm_in_multiplier=4.0,
+        ssm_out_multiplier=0.5, mlp_multipliers=[0.5, 2.0],
+        key_multiplier=0.25, ssm_multipliers=[0.5, 0.25, 1.0, 2.0, 0.125],
+        lm_head_multiplier=0.5, embedding_multiplier=2.0,
+        tie_word_embeddings=False)),
+    "granite4": dict(model_type="granitemoehybrid", hparams=dict(
+        layer_types=["mamba", "attention", "mamba"]), config=dict(
+        SMALL, **GRANITE, intermediate_size=40, num_hidden_layers=3,
+        num_local_experts=0, shared_intermediate_size=40,
+        layer_types=["linear_attention", "full_attention", "linear_attention"])),
+    "granite4moe": dict(model_type="granitemoehybrid", hparams=dict(
+        layer_types=["mamba", "attention"]), config=dict(
+        SMALL, **GRANITE, intermediate_size=16, num_hidden_layers=2,
+        num_local_experts=5, num_experts_per_tok=2,
+        shared_intermediate_size=24,
+        layer_types=["linear_attention", "full_attention"])),
     "lfm2moe": dict(model_type="lfm2_moe", config=dict(
         SMALL, intermediate_size=48, moe_intermediate_size=24,
         num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,

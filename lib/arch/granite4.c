@@ -1,0 +1,48 @@
+/* granite4.c - Granite 4: the decoder of falcon_h1.c with one of the mixers in each layer and, in
+ * larger ones, experts beside the shared feed-forward. IBM 2025.
+ */
+#include "graph/recipe.h"
+
+extern const struct arch pi_arch_falcon_h1, pi_arch_granite4;
+
+static const struct key granite4_keys[] = {
+    { "attends", "attention.head_count_kv", "layer_types|layers_block_type", NULL },
+    { "recurs", "", "", "0" },
+    { "interleaved", "", "", "!hf" },
+    { "turned", "rope.scaling.finetuned", "position_embedding_type", "!hf" },
+    { "sff", "expert_shared_feed_forward_length", "shared_intermediate_size", "0" },
+    { "ff", "feed_forward_length", "shared_intermediate_size", NULL },
+    { "eff", "expert_feed_forward_length|feed_forward_length", "intermediate_size", NULL },
+    { 0 }
+};
+
+/* In safetensors what gates lies before what is gated, in one matrix. */
+#define SHARED(name) "layers.%d.shared_mlp." name "_linear.weight"
+#define EXPERTS(name) "layers.%d.block_sparse_moe." name ".weight"
+
+static const struct weight granite4_weights[] = {
+    { "gate", "blk.%d.ffn_gate.weight", SHARED("input"), "ff,dim", "0", "ff + hf*ff",
+      .when = "!moe" },
+    { "up", "blk.%d.ffn_up.weight", SHARED("input"), "ff,dim", "hf*ff", "ff + hf*ff",
+      .when = "!moe" },
+    { "down", "blk.%d.ffn_down.weight", SHARED("output"), "dim,ff", .when = "!moe" },
+    { "router", "blk.%d.ffn_gate_inp.weight", EXPERTS("router.layer"), "experts,dim",
+      .when = "moe" },
+    { "gates", "blk.%d.ffn_gate_exps.weight", NULL, "experts,eff,dim", .when = "moe" },
+    { "ups", "blk.%d.ffn_up_exps.weight", NULL, "experts,eff,dim", .when = "moe" },
+    { "both", NULL, EXPERTS("input_linear"), "experts,2*eff,dim", .when = "moe" },
+    { "downs", "blk.%d.ffn_down_exps.weight", EXPERTS("output_linear"), "experts,dim,eff",
+      .when = "moe" },
+    { "s_gate", "blk.%d.ffn_gate_shexp.weight", SHARED("input"), "sff,dim", "0", "sff + hf*sff",
+      .when = "moe && sff" },
+    { "s_up", "blk.%d.ffn_up_shexp.weight", SHARED("input"), "sff,dim", "hf*sff", "sff + hf*sff",
+      .when = "moe && sff" },
+    { "s_down", "blk.%d.ffn_down_shexp.weight", SHARED("output"), "dim,sff",
+      .when = "moe && sff" },
+    { 0 }
+};
+
+const struct arch pi_arch_granite4 = {
+    .name = "granitehybrid", .hf = "granitemoehybrid", .like = &pi_arch_falcon_h1,
+    .keys = granite4_keys, .weights = granite4_weights,
+};
