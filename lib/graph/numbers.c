@@ -7,16 +7,22 @@
 
 #include <math.h>
 
-static const struct {
+struct constant {
     const char *name;
     double value;
-} constants[] = {
+};
+
+static const struct constant constants[] = {
     { "rms", 0 },  { "layernorm", 1 },
     { "silu", ACT_SILU }, { "gelu", ACT_GELU }, { "gelu_tanh", ACT_GELU_TANH },
     { "relu", ACT_RELU }, { "relu2", ACT_RELU2 }, { "quick_gelu", ACT_GELU_QUICK },
     { "sigmoid", ACT_SIGMOID }, { "tanh", ACT_TANH }, { "softplus", ACT_SOFTPLUS },
     { "exp", ACT_EXP },
     { "none", 0 }, { "linear", 1 }, { "yarn", 2 }, { "bands", 3 }, { "longrope", 4 },
+};
+
+/* Words of files alone: in formulas they may be names of keys. */
+static const struct constant words[] = {
     /* what a layer mixes tokens by */
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
     { "linear_attention", 0 }, { "sliding_attention", -1 }, { "hybrid", 1 },
@@ -24,14 +30,20 @@ static const struct {
     { "LLLG", 4 }, /* three local layers, then a global one */
 };
 
-bool pi_constant(struct str name, double *out)
+static bool find_constant(const struct constant *rows, size_t n, struct str name, double *out)
 {
-    for (size_t i = 0; i < PI_COUNT(constants); i++)
-        if (pi_str_equal(name, pi_str(constants[i].name))) {
-            *out = constants[i].value;
+    for (size_t i = 0; i < n; i++)
+        if (pi_str_equal(name, pi_str(rows[i].name))) {
+            *out = rows[i].value;
             return true;
         }
     return false;
+}
+
+bool pi_constant(struct str name, double *out)
+{
+    return find_constant(constants, PI_COUNT(constants), name, out) ||
+           find_constant(words, PI_COUNT(words), name, out);
 }
 
 static bool lookup_number(const void *env, struct str name, double *out)
@@ -60,7 +72,7 @@ static bool lookup_number(const void *env, struct str name, double *out)
         *out = n->hf;
         return true;
     }
-    return pi_constant(name, out);
+    return find_constant(constants, PI_COUNT(constants), name, out);
 }
 
 int pi_numbers_eval(const struct numbers *n, struct str expression, int layer, double *out,

@@ -101,7 +101,7 @@ static bool varies(const struct numbers *n, const char *formula)
 static int use_fallback(const struct numbers *n, struct number *row, const char *formula,
                         struct arena *arena, pith_error *err)
 {
-    bool each = varies(n, formula);
+    bool each = varies(n, formula) && strcmp(row->name, "layers") != 0;
     double *values;
 
     TRY(pi_numbers_eval(n, pi_str(formula), each ? 0 : -1, &row->value, err));
