@@ -1,10 +1,10 @@
 /* cohere.c - Command R: LayerNorm without bias, one for both branches, which run side by side;
  * neighbouring pairs turned; logits scaled; Command R+ normalises q and k, each head with weights
- * of its own.
+ * of its own. Command R7B and A: three local layers to a global one, which is not turned.
  */
 #include "graph/recipe.h"
 
-extern const struct arch pi_arch_dense, pi_arch_cohere;
+extern const struct arch pi_arch_dense, pi_arch_cohere, pi_arch_cohere2;
 
 static const struct key cohere_keys[] = {
     { "interleaved", "", "", "1" },
@@ -25,4 +25,15 @@ static const struct weight cohere_weights[] = {
 const struct arch pi_arch_cohere = {
     .name = "command-r", .hf = "cohere", .like = &pi_arch_dense, .keys = cohere_keys,
     .weights = cohere_weights,
+};
+
+static const struct key cohere2_keys[] = {
+    { "window", "attention.sliding_window", "sliding_window", "0" },
+    { "pattern", "attention.sliding_window_pattern", "layer_types|sliding_window_pattern", "4" },
+    { "rope", "", "", "local" },
+    { 0 }
+};
+
+const struct arch pi_arch_cohere2 = {
+    .name = "cohere2", .like = &pi_arch_cohere, .keys = cohere2_keys,
 };

@@ -27,8 +27,12 @@ static const struct key dense_keys[] = {
     { "query_scalar", "", "", "0" },            /* of the scores: 1/sqrt(this); 0: none */
     { "scale", "", "", "query_scalar ? 1/sqrt(query_scalar) : 0" },
     { "cap", "", "", "0" },                     /* of the scores; 0: none */
+    { "beta", "", "", "0" },                    /* q grows with its position; 0: it does not */
     { "window", "", "", "0" },                  /* of local layers; 0: none */
-    { "local", "", "", "0" },                   /* the layer is one */
+    { "pattern", "attention.sliding_window_pattern",
+      "layer_types|sliding_window_pattern|_sliding_window_pattern", "1" },
+    { "local", "", "",                          /* the layer is; pattern: its kind or a period */
+      "window && (pattern > 1 ? (layer+1) % pattern != 0 : pattern == (hf ? -1 : 1))" },
     { "theta_local", "", "", "0" },             /* 0: as elsewhere */
     { "gated", "", "", "1" },
     { "embed_scale", "", "", "1" },
@@ -78,7 +82,8 @@ static const struct step dense_block[] = {
     { OP_ROPE,    "k", "k angles_local", NULL,    TURN_LOCAL },
     { OP_NORM,    "q", "q",           "q_norm?",  "eps,kind,qk_group", "norm_turned" },
     { OP_NORM,    "k", "k",           "k_norm?",  "eps,kind,qk_group", "norm_turned" },
-    { OP_ATTEND,  "a", "q k v",       NULL,       "heads,kv,scale,cap" },
+    { OP_TEMPER,  "q", "q",           NULL,       "beta,original",  "beta" },
+    { OP_ATTEND,  "a", "q k v",       NULL,       "heads,kv,scale,cap,local ? window : 0" },
     { OP_LINEAR,  "o", "a",           "o" },
     { OP_NORM,    "o", "o",           "post1?",   "eps,kind" },
     { OP_SCALE,   "o", "o",           NULL,       "residual_scale", "residual_scale != 1" },

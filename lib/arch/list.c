@@ -41,6 +41,13 @@
     ROW(qwen3next) \
     ROW(falcon_h1) \
     ROW(granite4) \
+    ROW(gemma2) \
+    ROW(gemma3) \
+    ROW(cohere2) \
+    ROW(exaone) \
+    ROW(exaone4) \
+    ROW(mistral3) \
+    ROW(ministral) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

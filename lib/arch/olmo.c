@@ -1,6 +1,7 @@
 /* olmo.c - OLMo: norms without weights, q, k and v clipped. OLMo 2: no norm before a branch but
- * one behind it, and q and k normalised as whole rows. Groeneveld et al. 2024, arXiv 2402.00838;
- * OLMo Team 2024, arXiv 2501.00656.
+ * one behind it, and q and k normalised as whole rows. OLMo 3: that with local layers, whose
+ * angles are not scaled. Groeneveld et al. 2024, arXiv 2402.00838; OLMo Team 2024, arXiv
+ * 2501.00656.
  */
 #include "graph/recipe.h"
 
@@ -28,6 +29,13 @@ const struct arch pi_arch_olmo = {
 
 static const struct key olmo2_keys[] = {
     { "prenorm", "", "", "0" },
+    { "window", "attention.sliding_window", "sliding_window", "0" },
+    { "pattern", "attention.sliding_window_pattern", "layer_types", "4" },
+    { "theta", "rope.freq_base",
+      "rope_parameters.full_attention.rope_theta|rope_parameters.rope_theta|rope_theta",
+      "10000" },
+    { "theta_local", "rope.freq_base_swa", "rope_parameters.sliding_attention.rope_theta",
+      "window ? theta : 0" },
     { 0 }
 };
 
@@ -44,5 +52,6 @@ static const struct weight olmo2_weights[] = {
 };
 
 const struct arch pi_arch_olmo2 = {
-    .name = "olmo2", .like = &pi_arch_dense, .keys = olmo2_keys, .weights = olmo2_weights,
+    .name = "olmo2", .hf = "olmo2|olmo3", .like = &pi_arch_dense, .keys = olmo2_keys,
+    .weights = olmo2_weights,
 };

@@ -9,6 +9,12 @@ extern const struct arch pi_arch_dense, pi_arch_phi3;
 #define QKV_ROWS "(heads+2*kv)*hd"
 #define GATE_UP "blk.%d.ffn_up.weight", "layers.%d.mlp.gate_up_proj.weight"
 
+static const struct key phi3_keys[] = {
+    { "window", "attention.sliding_window", "sliding_window", "0" },
+    { "local", "", "", "1" },
+    { 0 }
+};
+
 static const struct weight phi3_weights[] = {
     { "q", QKV, "heads*hd,dim", "0", QKV_ROWS },
     { "k", QKV, "kv*hd,dim", "heads*hd", QKV_ROWS },
@@ -19,5 +25,6 @@ static const struct weight phi3_weights[] = {
 };
 
 const struct arch pi_arch_phi3 = {
-    .name = "phi3", .like = &pi_arch_dense, .weights = phi3_weights,
+    .name = "phi3", .like = &pi_arch_dense, .keys = phi3_keys,
+    .weights = phi3_weights,
 };

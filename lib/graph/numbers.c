@@ -21,6 +21,8 @@ static const struct {
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
     { "linear_attention", 0 }, { "hybrid", 1 },
     { "nope", 0 }, { "rope", 1 },
+    { "sliding_attention", -1 },
+    { "LLLG", 4 }, /* three local layers, then a global one */
 };
 
 bool pi_constant(struct str name, double *out)

@@ -1,6 +1,8 @@
-/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, SOFTCAP, CLAMP: element by element.
+/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, SOFTCAP, CLAMP, TEMPER: element by element.
  */
 #include "graph.h"
+
+#include <math.h>
 
 static int same_width(struct shaping *at, pith_error *err)
 {
@@ -185,6 +187,34 @@ static void clamp_forward(const struct run *run, const struct linked *s, int par
         y[i] = x[i] > limit ? limit : x[i] < -limit ? -limit : x[i];
 }
 
+enum { BETA, PERIOD, OFFSET };
+
+static int temper_shape(struct shaping *at, pith_error *err)
+{
+    const double *p = at->s->p;
+
+    if (!(p[BETA] >= 0 && p[PERIOD] > 0 && p[OFFSET] >= 0))
+        return pi_step_fail(at->s, err, "beta, period or offset is out of range");
+    return same_width(at, err);
+}
+
+static void temper_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    int64_t width = run->program->values[s->out].width, stride = pi_row_stride(width);
+    int64_t first, last;
+
+    pi_split(run->n, 1, part, parts, &first, &last);
+    for (int64_t t = first; t < last; t++) {
+        const float *x = pi_run_value(run, s->in[0]) + t * stride;
+        float *y = pi_run_value(run, s->out) + t * stride;
+        double turns = floor(((double)(run->position + t) + s->p[OFFSET]) / s->p[PERIOD]);
+        float factor = (float)(1 + s->p[BETA] * log(1 + turns));
+
+        for (int64_t i = 0; i < width; i++)
+            y[i] = x[i] * factor;
+    }
+}
+
 const struct op pi_op_ADD = { .in_place = true, .shape = add_shape, .forward = add_forward };
 const struct op pi_op_GATE = { .in_place = true, .shape = activation_shape,
                                .forward = gate_forward };
@@ -197,3 +227,5 @@ const struct op pi_op_MULTIPLY = { .in_place = true, .shape = multiply_shape,
 const struct op pi_op_SOFTCAP = { .in_place = true, .shape = limit_shape,
                                   .forward = softcap_forward };
 const struct op pi_op_CLAMP = { .in_place = true, .shape = limit_shape, .forward = clamp_forward };
+const struct op pi_op_TEMPER = { .in_place = true, .shape = temper_shape,
+                                 .forward = temper_forward };

@@ -12,8 +12,8 @@
 #include "base/expr.h"
 
 /* A hyper-parameter. Tables end with an empty row. In both kinds of file it may be an array with
- * one item a layer, and a string names a constant. A fallback that names `layer` has one value a
- * layer too. The order of rows has no meaning. */
+ * one item a layer, and a string names a constant. A fallback that names `layer`, or such a
+ * key, has one value a layer too. The order of rows has no meaning. */
 struct key {
     const char *name;     /* in expressions */
     const char *gguf;     /* metadata key behind "<arch>."; alternatives a|b; "": none */

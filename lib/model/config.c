@@ -80,20 +80,28 @@ static int read_array(struct number *row, const struct meta *m, bool hf, const c
     return PITH_OK;
 }
 
-static bool names_layer(const char *formula)
+/* Whether the formula names `layer`, or a number that has one value a layer. */
+static bool varies(const struct numbers *n, const char *formula)
 {
-    const char *at = formula;
+    while (*formula) {
+        size_t length = strspn(formula, "abcdefghijklmnopqrstuvwxyz0123456789_");
+        struct str word = { formula, length };
 
-    while ((at = strstr(at, "layer")) && at[5] == 's')
-        at++;
-    return at != NULL;
+        if (pi_str_equal(word, STR("layer")))
+            return true;
+        for (int i = 0; i < n->n; i++)
+            if (n->rows[i].per_layer && pi_str_equal(word, pi_str(n->rows[i].name)))
+                return true;
+        formula += length ? length : 1;
+    }
+    return false;
 }
 
 /* What the key is where the file has none: one number, or one a layer. */
 static int use_fallback(const struct numbers *n, struct number *row, const char *formula,
                         struct arena *arena, pith_error *err)
 {
-    bool each = names_layer(formula);
+    bool each = varies(n, formula);
     double *values;
 
     TRY(pi_numbers_eval(n, pi_str(formula), each ? 0 : -1, &row->value, err));

@@ -21,6 +21,8 @@ each golden.json names. Besides model_type and config a row may have
     rewrite(config)  changes config.json after it was saved, to what older
                      versions wrote
     seed             another draw
+    architecture     the converter's class, where config.json names another
+    inner            ... or a class within it
 
 golden.json:
     versions
@@ -120,9 +122,14 @@ def convert(folder, row, peer):
     arch = row.get("architecture") or conversion.get_model_architecture(
         hparams, conversion.ModelType.TEXT)
     cls = conversion.get_model_class(arch)
+    cls = getattr(cls, row.get("inner", ""), cls)
     Converter = type("Converter", (cls,), {
         "model_arch": cls.model_arch, "set_vocab": lambda self: None,
         "no_mtp": True})
+    words = folder / "tokenizer.json"  # whose length some converters ask for
+    size = hparams.get("vocab_size", 0)
+    words.write_text(json.dumps({"added_tokens": [], "model": {
+        "vocab": {str(i): i for i in range(size)}}}))
     with torch.inference_mode():
         job = Converter(folder, gguf.LlamaFileType.MOSTLY_BF16,
                         folder / "model.gguf", eager=True, hparams=hparams,
@@ -138,6 +145,7 @@ def convert(folder, row, peer):
 
         job.set_gguf_parameters = with_vocabulary
         job.write()
+    words.unlink()
 
 
 # -- The golden numbers ---------------------------------------------------

@@ -129,6 +129,14 @@ static void clamp(void)
     refuse((struct step){ OP_CLAMP, "y", "a", NULL, "-1", NULL }, "limit");
 }
 
+static double tempered(int t, int j) { return a(t, j) * (1 + 0.3 * log(1 + (t + 1) / 2)); }
+
+static void temper(void)
+{
+    expect((struct step){ OP_TEMPER, "y", "a", NULL, "0.3,2,1", NULL }, WIDTH, tempered);
+    refuse((struct step){ OP_TEMPER, "y", "a", NULL, "0.3,0", NULL }, "period");
+}
+
 static double middle(int t, int j) { return a(t, j + 5); }
 static double of_periods(int t, int j) { return a(t, j / 3 * 8 + 2 + j % 3); }
 
@@ -197,6 +205,7 @@ int main(int argc, char **argv)
     RUN(multiply);
     RUN(softcap);
     RUN(clamp);
+    RUN(temper);
     RUN(slice);
     RUN(join);
     RUN(norm);
