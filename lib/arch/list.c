@@ -48,6 +48,7 @@
     ROW(exaone4) \
     ROW(mistral3) \
     ROW(ministral) \
+    ROW(gemma4) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

@@ -1,0 +1,128 @@
+/* gemma4.c - Gemma 4: Gemma 3 whose global layers have heads of their own size and number, and may
+ * take the keys for values; whose last layers use keys and values of the last ones that have any;
+ * values are normalised, scores are not scaled. The small ones have another embedding for every
+ * layer, the sparse one experts beside the feed-forward.
+ *
+ *     ids -> embed -> x;  ids -> table + project(x) -> p, one part a layer
+ *     x --norm--> q,k,v --norm--> rope --> attend --o--> norm --> + x
+ *     x --norm--> gate,up --> down (+ experts) --> norm --> + x
+ *     x --gate--> act * p --> project --> norm --> + x;  x * scale
+ */
+#include "graph/recipe.h"
+
+extern const struct arch pi_arch_gemma3, pi_arch_gemma4;
+
+/* The first layer without keys of its own; it and those behind it use the last two that have. */
+#define OWN "layer < first"
+#define BACK "layer < first ? 0 : layer - first + (local ? 2 : 1)"
+
+static const struct key gemma4_keys[] = {
+    { "hd_global", "attention.key_length", "global_head_dim", "hf ? 512 : hd_local" },
+    { "hd_local", "attention.key_length_swa", "head_dim", "256" },
+    { "hd", "", "", "local ? hd_local : hd_global" },
+    { "hdv", "", "", "hd" },
+    { "kv_local", "attention.head_count_kv", "num_key_value_heads", NULL },
+    { "kv_global", "", "num_global_key_value_heads", "kv_local" },
+    { "same", "", "attention_k_eq_v", "0" },
+    { "kv", "", "", "hf && same && !local ? kv_global : kv_local" },
+    { "shared", "attention.shared_kv_layers", "num_kv_shared_layers", "0" },
+    { "first", "", "", "layers - shared" },
+    { "wide", "", "use_double_wide_mlp", "0" },
+    { "ff_own", "feed_forward_length", "intermediate_size", NULL },
+    { "ff", "", "", "wide && layer >= first ? 2*ff_own : ff_own" },
+    { "rot", "rope.dimension_count", "", "hd_global" },
+    { "rot_local", "rope.dimension_count_swa", "", "hd_local" },
+    { "ple", "embedding_length_per_layer_input", "hidden_size_per_layer_input", "0" },
+    { "ple_rows", "", "vocab_size_per_layer_input", "vocab" },
+    { "experts", "expert_count", "num_experts", "0" },
+    { "used", "expert_used_count", "top_k_experts", "0" },
+    { "eff", "expert_feed_forward_length", "moe_intermediate_size", "0" },
+    { 0 }
+};
+
+static const struct weight gemma4_weights[] = {
+    { "norm1", "blk.%d.attn_norm.weight", "layers.%d.input_layernorm.weight", "dim" },
+    { "norm2", "blk.%d.ffn_norm.weight", "layers.%d.pre_feedforward_layernorm.weight", "dim" },
+    { "post1", "blk.%d.post_attention_norm.weight", "layers.%d.post_attention_layernorm.weight",
+      "dim" },
+    { "post2", "blk.%d.post_ffw_norm.weight", "layers.%d.post_feedforward_layernorm.weight",
+      "dim" },
+    { "norm", "output_norm.weight", "norm.weight", "dim" },
+    { "q_norm", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "hd" },
+    { "k_norm?", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "hd" },
+    { "k?", "blk.%d.attn_k.weight", "layers.%d.self_attn.k_proj.weight", "kv*hd,dim" },
+    { "v?", "blk.%d.attn_v.weight", "layers.%d.self_attn.v_proj.weight", "kv*hd,dim" },
+    { "ple?", "per_layer_token_embd.weight", "embed_tokens_per_layer.weight",
+      "ple_rows,layers*ple" },
+    { "ple_in?", "per_layer_model_proj.weight", "per_layer_model_projection.weight",
+      "layers*ple,dim" },
+    { "ple_norm?", "per_layer_proj_norm.weight", "per_layer_projection_norm.weight", "ple" },
+    { "ple_gate?", "blk.%d.inp_gate.weight", "layers.%d.per_layer_input_gate.weight", "ple,dim" },
+    { "ple_out?", "blk.%d.proj.weight", "layers.%d.per_layer_projection.weight", "dim,ple" },
+    { "ple_post?", "blk.%d.post_norm.weight", "layers.%d.post_per_layer_input_norm.weight",
+      "dim" },
+    { "out_scale?", "blk.%d.layer_output_scale.weight", "layers.%d.layer_scalar", "1" },
+    { 0 }
+};
+
+static const struct step gemma4_enter[] = {
+    { OP_EMBED,  "x", "ids", "embed", "sqrt(dim)" },
+    { OP_EMBED,  "p", "ids", "ple", "sqrt(ple)", "ple" },
+    { OP_LINEAR, "e", "x",   "ple_in", NULL, "ple" },
+    { OP_SCALE,  "e", "e",   NULL, "1/sqrt(dim)", "ple" },
+    { OP_NORM,   "e", "e",   "ple_norm", "eps,rms", "ple" },
+    { OP_ADD,    "p", "p e", NULL, NULL, "ple" },
+    { OP_SCALE,  "p", "p",   NULL, "1/sqrt(2)", "ple" },
+    { OP_ANGLES, "angles", "pos", "divisors?", "rot,theta,none,1" },
+    { OP_ANGLES, "angles_local", "pos", NULL, "rot_local,theta_local,none,1" },
+    { 0 }
+};
+
+static const struct step gemma4_block[] = {
+    { OP_NORM,   "h", "x",              "norm1",   "eps,rms" },
+    { OP_LINEAR, "q", "h",              "q" },
+    { OP_LINEAR, "k", "h",              "k",       NULL,         OWN },
+    { OP_SCALE,  "v", "k",              NULL,      "1",          OWN },
+    { OP_LINEAR, "v", "h",              "v?",      NULL,         OWN },
+    { OP_NORM,   "q", "q",              "q_norm",  "eps,rms" },
+    { OP_NORM,   "k", "k",              "k_norm",  "eps,rms",    OWN },
+    { OP_NORM,   "v", "v",              NULL,      "eps,rms,hd", OWN },
+    { OP_ROPE,   "q", "q angles",       NULL,      "hd",         "!local" },
+    { OP_ROPE,   "k", "k angles",       NULL,      "hd",         "!local && " OWN },
+    { OP_ROPE,   "q", "q angles_local", NULL,      "hd",         "local" },
+    { OP_ROPE,   "k", "k angles_local", NULL,      "hd",         "local && " OWN },
+    { OP_ATTEND, "a", "q k v",          NULL,
+      "heads,kv,1,0,local ? window : 0,0,0,0," BACK },
+    { OP_LINEAR, "o", "a",              "o" },
+    { OP_NORM,   "o", "o",              "post1",   "eps,rms" },
+    { OP_ADD,    "x", "x o" },
+    { OP_NORM,   "h", "x",              "norm2",   "eps,rms" },
+    { OP_LINEAR, "g", "h",              "gate" },
+    { OP_LINEAR, "u", "h",              "up" },
+    { OP_GATE,   "u", "g u",            NULL,      "act" },
+    { OP_LINEAR, "f", "u",              "down" },
+    { OP_NORM,   "f", "f",              "post2",   "eps,rms" },
+    { OP_ADD,    "x", "x f" },
+    { OP_LINEAR, "e", "x",              "ple_gate", NULL,        "ple" },
+    { OP_SLICE,  "s", "p",              NULL,      "layer*ple,ple", "ple" },
+    { OP_GATE,   "e", "e s",            NULL,      "act",        "ple" },
+    { OP_LINEAR, "f", "e",              "ple_out", NULL,         "ple" },
+    { OP_NORM,   "f", "f",              "ple_post", "eps,rms",   "ple" },
+    { OP_ADD,    "x", "x f",            NULL,      NULL,         "ple" },
+    { OP_SCALE,  "x", "x",              "out_scale?", "1" },
+    { 0 }
+};
+
+static const struct step gemma4_leave[] = {
+    { OP_PICK,    "y", "x" },
+    { OP_NORM,    "y", "y",             "norm",    "eps,rms" },
+    { OP_LINEAR,  "logits", "y",        "head" },
+    { OP_SOFTCAP, "logits", "logits",   NULL,      "logit_cap",  "logit_cap" },
+    { 0 }
+};
+
+const struct arch pi_arch_gemma4 = {
+    .name = "gemma4", .hf = "gemma4_text|gemma4", .like = &pi_arch_gemma3, .keys = gemma4_keys,
+    .weights = gemma4_weights,
+    .parts = { { "decode", gemma4_enter, gemma4_block, gemma4_leave, "layers" } },
+};
