@@ -39,4 +39,12 @@ MODELS = {
             ["full_attention"], global_head_dim=16,
             num_global_key_value_heads=2, attention_k_eq_v=True,
             hidden_size_per_layer_input=0, rope_parameters=ROPE)),
+    "gemma4-moe": dict(model_type="gemma4_text", adjust=louder,
+        architecture="Gemma4ForCausalLM", hparams=dict(
+            global_head_dim=16, num_global_key_value_heads=2), config=dict(
+            TEXT, num_hidden_layers=2, layer_types=KINDS,
+            global_head_dim=16, num_global_key_value_heads=2,
+            attention_k_eq_v=True, enable_moe_block=True, num_experts=5,
+            top_k_experts=2, moe_intermediate_size=16,
+            hidden_size_per_layer_input=0, rope_parameters=ROPE)),
 }
