@@ -31,6 +31,7 @@ static const struct key gemma4_keys[] = {
     { "ff_own", "feed_forward_length", "intermediate_size", NULL },
     { "ff", "", "", "wide && layer >= first ? 2*ff_own : ff_own" },
     { "rot", "rope.dimension_count", "", "hd_global" },
+    { "turned", "", "", "hf ? floor(rot*rot_share/2) : 0" },
     { "rot_local", "rope.dimension_count_swa", "", "hd_local" },
     { "ple", "embedding_length_per_layer_input", "hidden_size_per_layer_input", "0" },
     { "rows", "", "vocab_size_per_layer_input", "vocab" },
@@ -81,7 +82,7 @@ static const struct step gemma4_enter[] = {
     { OP_NORM,   "e", "e",   "ple_norm", "eps,rms", "ple" },
     { OP_ADD,    "p", "p e", NULL, NULL, "ple" },
     { OP_SCALE,  "p", "p",   NULL, "1/sqrt(2)", "ple" },
-    { OP_ANGLES, "angles", "pos", "divisors?", "rot,theta,none,1" },
+    { OP_ANGLES, "angles", "pos", "divisors?", "rot,theta,none,1,0,0,0,0,0,0,0,0,turned" },
     { OP_ANGLES, "angles_local", "pos", NULL, "rot_local,theta_local,none,1" },
     { 0 }
 };

@@ -83,6 +83,7 @@ const char *pi_arch_word(struct str word)
         /* Kinds of rotary embedding. Within the context that a model was trained for, dynamic
          * changes nothing; the sections of mrope differ for images only. */
         { "default", "none" }, { "dynamic", "none" }, { "mrope", "none" }, { "llama3", "bands" },
+        { "proportional", "none" },
         { "su", "longrope" },
     };
 

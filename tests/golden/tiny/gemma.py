@@ -23,24 +23,32 @@ def louder(model):
             buffer.fill_(0.75)
 
 
+def as_released(config):
+    """Heads of global layers as the released models say them, which the
+    current transformers reads but does not write."""
+    own = next(iter(config.pop("per_layer_config").values()))
+    config["global_head_dim"] = own["head_dim"]
+    config["num_global_key_value_heads"] = own.get("num_key_value_heads")
+
+
 MODELS = {
     "gemma4": dict(model_type="gemma4_text", adjust=louder,
-        architecture="Gemma4ForCausalLM", hparams=dict(global_head_dim=16),
-        config=dict(
+        rewrite=as_released, architecture="Gemma4ForCausalLM",
+        hparams=dict(global_head_dim=16), config=dict(
             TEXT, num_hidden_layers=4, layer_types=KINDS * 2,
             global_head_dim=16, num_kv_shared_layers=2,
             use_double_wide_mlp=True, hidden_size_per_layer_input=8,
             vocab_size_per_layer_input=128, final_logit_softcapping=3.0,
             rope_parameters=ROPE)),
     "gemma4-plain": dict(model_type="gemma4_text", adjust=louder,
-        architecture="Gemma4ForCausalLM", hparams=dict(
+        rewrite=as_released, architecture="Gemma4ForCausalLM", hparams=dict(
             global_head_dim=16, num_global_key_value_heads=2), config=dict(
             TEXT, num_hidden_layers=3, layer_types=["sliding_attention"] * 2 +
             ["full_attention"], global_head_dim=16,
             num_global_key_value_heads=2, attention_k_eq_v=True,
             hidden_size_per_layer_input=0, rope_parameters=ROPE)),
     "gemma4-moe": dict(model_type="gemma4_text", adjust=louder,
-        architecture="Gemma4ForCausalLM", hparams=dict(
+        rewrite=as_released, architecture="Gemma4ForCausalLM", hparams=dict(
             global_head_dim=16, num_global_key_value_heads=2), config=dict(
             TEXT, num_hidden_layers=2, layer_types=KINDS,
             global_head_dim=16, num_global_key_value_heads=2,
