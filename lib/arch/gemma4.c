@@ -11,7 +11,6 @@
 #include "graph/recipe.h"
 
 extern const struct arch pi_arch_gemma3, pi_arch_gemma4;
-
 /* The first layer without keys of its own; it and those behind it use the last two that have. */
 #define OWN "layer < first"
 #define BACK "layer < first ? 0 : layer - first + (local ? 2 : 1)"
@@ -32,7 +31,6 @@ static const struct key gemma4_keys[] = {
     { "ff", "", "", "wide && layer >= first ? 2*ff_own : ff_own" },
     { "rot", "rope.dimension_count", "", "hd_global" },
     { "turned", "", "", "hf ? floor(rot*rot_share/2) : 0" },
-    { "rot_local", "rope.dimension_count_swa", "", "hd_local" },
     { "ple", "embedding_length_per_layer_input", "hidden_size_per_layer_input", "0" },
     { "rows", "", "vocab_size_per_layer_input", "vocab" },
     { "moe", "", "", "0" }, /* experts stand beside the feed-forward, not in its place */
@@ -83,7 +81,7 @@ static const struct step gemma4_enter[] = {
     { OP_ADD,    "p", "p e", NULL, NULL, "ple" },
     { OP_SCALE,  "p", "p",   NULL, "1/sqrt(2)", "ple" },
     { OP_ANGLES, "angles", "pos", "divisors?", "rot,theta,none,1,0,0,0,0,0,0,0,0,turned" },
-    { OP_ANGLES, "angles_local", "pos", NULL, "rot_local,theta_local,none,1" },
+    { OP_ANGLES, "angles_local", "pos", NULL, "hd_local,theta_local,none,1" },
     { 0 }
 };
 
