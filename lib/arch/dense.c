@@ -21,8 +21,6 @@ static const struct key dense_keys[] = {
     { "clip", "", "", "0" },                    /* of q, k and v; 0: none */
     { "rope", "", "", "1" },                    /* of the layer */
     { "norm_turned", "", "", "0" },             /* q and k are normalised behind rope */
-    { "share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor", "1" },
-    { "rot", "rope.dimension_count", "", "floor(hd*share)" },
     { "qk_group", "", "", "0" },                /* values normalised together; 0: the weight's */
     { "query_scalar", "", "", "0" },            /* of the scores: 1/sqrt(this); 0: none */
     { "scale", "", "", "query_scalar ? 1/sqrt(query_scalar) : 0" },

@@ -9,7 +9,7 @@ extern const struct arch pi_arch_dense, pi_arch_chatglm, pi_arch_glm4;
 
 static const struct key glm_keys[] = {
     { "interleaved", "", "", "1" },
-    { "share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor", "0.5" },
+    { "rot_share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor", "0.5" },
     { 0 }
 };
 

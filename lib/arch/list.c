@@ -56,6 +56,14 @@
     ROW(qwen3next) \
     ROW(falcon_h1) \
     ROW(granite4) \
+    ROW(gemma2) \
+    ROW(gemma3) \
+    ROW(cohere2) \
+    ROW(exaone) \
+    ROW(exaone4) \
+    ROW(mistral3) \
+    ROW(ministral) \
+    ROW(gemma4) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;
@@ -90,6 +98,7 @@ const char *pi_arch_word(struct str word)
         /* Kinds of rotary embedding. Within the context that a model was trained for, dynamic
          * changes nothing; the sections of mrope differ for images only. */
         { "default", "none" }, { "dynamic", "none" }, { "mrope", "none" }, { "llama3", "bands" },
+        { "proportional", "none" },
         { "su", "longrope" },
     };
 

@@ -10,7 +10,7 @@ static const struct key nemotron_keys[] = {
     { "eps", "attention.layer_norm_epsilon", "norm_eps", "0.00001" },
     { "act", "", "hidden_act", "relu2" },
     { "gated", "", "", "0" },
-    { "share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor", "0.5" },
+    { "rot_share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor", "0.5" },
     { 0 }
 };
 

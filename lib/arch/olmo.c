@@ -31,9 +31,6 @@ static const struct key olmo2_keys[] = {
     { "prenorm", "", "", "0" },
     { "window", "attention.sliding_window", "sliding_window", "0" },
     { "pattern", "attention.sliding_window_pattern", "layer_types", "4" },
-    { "theta", "rope.freq_base",
-      "rope_parameters.full_attention.rope_theta|rope_parameters.rope_theta|rope_theta",
-      "10000" },
     { "theta_local", "rope.freq_base_swa", "rope_parameters.sliding_attention.rope_theta",
       "window ? theta : 0" },
     { 0 }

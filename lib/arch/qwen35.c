@@ -48,6 +48,8 @@ static const struct weight weights[] = {
     { "s_up?", "blk.%d.ffn_up_shexp.weight", SHARED("up_proj"), "shared,dim" },
     { "s_down?", "blk.%d.ffn_down_shexp.weight", SHARED("down_proj"), "dim,shared" },
     { "norm", "output_norm.weight", "norm.weight", "dim", .fix = FIX_ADD_ONE },
+    { "mtp", NULL, "mtp.*", .ignore = true }, /* drafts further tokens */
+    { "eyes", NULL, "visual.*|model.visual.*", .ignore = true },
     { "nextn", "blk.%d.nextn.eh_proj.weight", NULL, .ignore = true },
     { "nextn_e", "blk.%d.nextn.enorm.weight", NULL, .ignore = true },
     { "nextn_h", "blk.%d.nextn.hnorm.weight", NULL, .ignore = true },

@@ -1,7 +1,8 @@
 /* rotary.c - the numbers and weights of a rotary position embedding with every kind of scaling, for
  * families to inherit. They have `ctx` and `hd` themselves.
  *
- * config.json has rope_parameters since transformers 5, and rope_scaling before.
+ * config.json has rope_parameters since transformers 5, and rope_scaling before; where local
+ * layers have an embedding of their own, this is the one of the others.
  */
 #include "graph/recipe.h"
 
@@ -14,11 +15,9 @@ static const struct key rotary_keys[] = {
     { "rot_share", "", ROPE_KEY("partial_rotary_factor") "|partial_rotary_factor", "1" },
     { "rot", "rope.dimension_count", "", "floor(hd*rot_share)" },
     { "theta", "rope.freq_base", ROPE_KEY("rope_theta") "|rope_theta", "10000" },
-    { "scaling", "rope.scaling.type",
-      ROPE_KEY("rope_type") "|rope_scaling.type", "none" },
+    { "scaling", "rope.scaling.type", ROPE_KEY("rope_type") "|rope_scaling.type", "none" },
     { "original", "rope.scaling.original_context_length",
-      "rope_parameters.original_max_position_embeddings|"
-      "rope_scaling.original_max_position_embeddings|original_max_position_embeddings", "ctx" },
+      ROPE_KEY("original_max_position_embeddings") "|original_max_position_embeddings", "ctx" },
     { "factor", "rope.scaling.factor", ROPE_KEY("factor"), "hf ? ctx/original : 1" },
     { "beta_fast", "rope.scaling.yarn_beta_fast", ROPE_KEY("beta_fast"), "32" },
     { "beta_slow", "rope.scaling.yarn_beta_slow", ROPE_KEY("beta_slow"), "1" },

@@ -8,7 +8,7 @@ extern const struct arch pi_arch_dense, pi_arch_stablelm;
 static const struct key stablelm_keys[] = {
     { "kind", "", "", "layernorm" },
     { "eps", "attention.layer_norm_epsilon", "layer_norm_eps|norm_eps", "0.00001" },
-    { "share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor|rope_pct",
+    { "rot_share", "", "rope_parameters.partial_rotary_factor|partial_rotary_factor|rope_pct",
       "0.25" },
     { "qk_group", "", "", "hd" },
     { 0 }

@@ -28,7 +28,8 @@ static void embed_forward(const struct run *run, const struct linked *s, int par
 
     pi_split(run->n, 1, part, parts, &first, &last);
     for (int64_t t = first; t < last; t++) {
-        int64_t row = by_position(s) ? run->position + t : run->ids[t];
+        int64_t index = by_position(s) ? run->position + t : run->ids[t];
+        int64_t row = index < s->w.rows ? index : 0; /* tables of added rows may be shorter */
         float *to = y + t * pi_row_stride(s->w.cols);
 
         run->kernels->unpack[s->w.dtype](to, s->w.data + row * s->w.stride, s->w.cols);

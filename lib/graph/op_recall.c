@@ -116,6 +116,7 @@ static int scan_shape(struct shaping *at, pith_error *err)
 {
     struct linked *s = at->s;
     struct scan d = scan_of(at->in[0], at->in[1], at->in[2], s);
+    int64_t stride = pi_row_stride(d.h);
     const float *rates;
     float *turned;
 
@@ -137,13 +138,13 @@ static int scan_shape(struct shaping *at, pith_error *err)
     at->width = at->in[0];
     if (!many_rates(s))
         return PITH_OK;
-    turned = pi_arena_alloc(at->arena, (size_t)(d.h * d.n), sizeof *turned);
+    turned = pi_arena_alloc(at->arena, (size_t)(stride * d.n), sizeof *turned);
     if (!turned)
-        return pi_no_memory(err, s->w.name, (size_t)(d.h * d.n) * sizeof *turned);
+        return pi_no_memory(err, s->w.name, (size_t)(stride * d.n) * sizeof *turned);
     for (int64_t i = 0; i < d.h; i++)
         for (int64_t j = 0; j < d.n; j++)
-            turned[j * d.h + i] = rates[i * d.n + j];
-    s->floats = turned; /* [n][h] */
+            turned[j * stride + i] = rates[i * d.n + j];
+    s->floats = turned; /* [n][stride], zeros behind h */
     return PITH_OK;
 }
 
@@ -181,25 +182,32 @@ static void scan_token(const struct place *at, int64_t t)
 }
 
 /* BLOCK channels, each with states of its own rates; e [n][BLOCK] are the decays. */
-static void advance(float *state, int64_t stride, int64_t n, const float *e, const float *dt,
-                    const float *x, const float *b, const float *c, float *y)
+static void advance(float *restrict state, int64_t stride, int64_t n, const float *restrict e,
+                    const float *restrict v, const float *b, const float *c, float *restrict y)
 {
-    float v[BLOCK], sum[BLOCK] = { 0 };
+    float sum[BLOCK] = { 0 };
 
-    for (int i = 0; i < BLOCK; i++)
-        v[i] = dt[i] * x[i];
-    for (int64_t j = 0; j < n; j++, e += BLOCK) {
-        float *s = state + j * stride;
+    for (int64_t j = 0; j < n; j++, e += BLOCK, state += stride) {
+        float write = b[j], read = c[j];
 
         for (int i = 0; i < BLOCK; i++) {
-            float now = e[i] * s[i] + b[j] * v[i];
+            float now = e[i] * state[i] + write * v[i];
 
-            s[i] = now;
-            sum[i] += c[j] * now;
+            state[i] = now;
+            sum[i] += read * now;
         }
     }
     for (int i = 0; i < BLOCK; i++)
         y[i] = sum[i];
+}
+
+/* e[j][i] = dt[i] * rates[j][i] */
+static void spread(float *restrict e, const float *restrict rates, int64_t stride, int64_t n,
+                   const float *restrict dt)
+{
+    for (int64_t j = 0; j < n; j++, e += BLOCK, rates += stride)
+        for (int i = 0; i < BLOCK; i++)
+            e[i] = dt[i] * rates[i];
 }
 
 /* Channels [i, i + BLOCK) of all tokens; rows and state are padded to whole blocks. */
@@ -212,13 +220,15 @@ static void scan_block(const struct run *run, const struct linked *s, const stru
 
     for (int64_t t = 0; t < run->n; t++) {
         const float *x = row_of(&at, 0, t) + i, *dt = row_of(&at, 1, t) + i;
-        float *y = output_of(&at, t);
+        float *y = output_of(&at, t), v[BLOCK] = { 0 }, step[BLOCK] = { 0 };
 
-        for (int64_t j = 0; j < d->n; j++)
-            for (int64_t k = 0; k < BLOCK; k++)
-                e[j * BLOCK + k] = k < live ? dt[k] * s->floats[j * d->h + i + k] : 0;
+        for (int k = 0; k < live; k++) {
+            step[k] = dt[k];
+            v[k] = dt[k] * x[k];
+        }
+        spread(e, s->floats + i, stride, d->n, step);
         run->kernels->activate(e, e, d->n * BLOCK, ACT_EXP);
-        advance(state + i, stride, d->n, e, dt, x, row_of(&at, 2, t), row_of(&at, 3, t), y);
+        advance(state + i, stride, d->n, e, v, row_of(&at, 2, t), row_of(&at, 3, t), y);
         for (int64_t k = 0; skip && k < live; k++)
             y[k] += skip[i + k] * x[k];
     }

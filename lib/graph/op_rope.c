@@ -14,7 +14,7 @@
 #include <math.h>
 
 enum { WIDTH, THETA, SCALING, FACTOR, ORIGINAL, BETA_FAST, BETA_SLOW, ATTENTION, LOW, HIGH,
-       FRACTIONAL, MAGNITUDE };
+       FRACTIONAL, MAGNITUDE, TURNED };
 enum { SCALING_NONE, SCALING_LINEAR, SCALING_YARN, SCALING_BANDS, SCALING_LONGROPE, SCALINGS };
 
 static const double pi = 3.14159265358979323846;
@@ -59,6 +59,8 @@ static double scaled_frequency(const double *p, int64_t i)
 {
     double frequency = pow(p[THETA], -2 * (double)i / p[WIDTH]), keep = 0;
 
+    if (p[TURNED] != 0 && (double)i >= p[TURNED])
+        return 0;
     if (p[SCALING] == SCALING_NONE || p[SCALING] == SCALING_LONGROPE)
         return frequency;
     if (p[SCALING] == SCALING_YARN)

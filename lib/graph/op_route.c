@@ -1,4 +1,5 @@
-/* op_route.c - ROUTE: which experts a token goes to; SPREAD and MIX: to their slots, and back.
+/* op_route.c - ROUTE: which experts a token goes to; WEIGH: with what weights; SPREAD and MIX:
+ * to their slots, and back.
  *
  * Routes are [k indices][k weights], best first; equal scores go to the lower index.
  *
@@ -163,6 +164,39 @@ const struct op pi_op_ROUTE = {
     .need = route_need,
     .forward = route_forward,
 };
+
+/* ---- WEIGH ---- */
+
+static int weigh_shape(struct shaping *at, pith_error *err)
+{
+    if (at->in[0] < 2 || at->in[0] % 2)
+        return pi_step_fail(at->s, err, "rows of %lld values are no routes",
+                            (long long)at->in[0]);
+    at->width = at->in[0];
+    return PITH_OK;
+}
+
+static void weigh_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *by = (const float *)(const void *)s->w.data; /* [experts] */
+    int64_t width = run->program->values[s->out].width, slots = width / 2, first, last;
+
+    pi_split(pi_run_rows(run, s->out), 1, part, parts, &first, &last);
+    for (int64_t t = first; t < last; t++) {
+        const float *x = pi_run_value(run, s->in[0]) + t * pi_row_stride(width);
+        float *y = pi_run_value(run, s->out) + t * pi_row_stride(width);
+
+        for (int64_t i = 0; i < slots; i++) {
+            float scale = by[pi_min((int64_t)x[i], s->w.cols - 1)];
+
+            y[i] = x[i];
+            y[slots + i] = x[slots + i] * scale;
+        }
+    }
+}
+
+const struct op pi_op_WEIGH = { .in_place = true, .needs_weight = true, .shape = weigh_shape,
+                                .forward = weigh_forward };
 
 /* ---- SPREAD and MIX ---- */
 

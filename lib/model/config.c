@@ -84,15 +84,16 @@ static int read_array(struct number *row, const struct meta *m, bool hf, const c
 static bool varies(const struct numbers *n, const char *formula)
 {
     while (*formula) {
-        size_t length = strspn(formula, "abcdefghijklmnopqrstuvwxyz0123456789_");
-        struct str word = { formula, length };
+        struct str word = { formula, 0 };
 
+        while ((formula[word.n] >= 'a' && formula[word.n] <= 'z') || formula[word.n] == '_')
+            word.n++;
         if (pi_str_equal(word, STR("layer")))
             return true;
         for (int i = 0; i < n->n; i++)
             if (n->rows[i].per_layer && pi_str_equal(word, pi_str(n->rows[i].name)))
                 return true;
-        formula += length ? length : 1;
+        formula += word.n ? word.n : 1;
     }
     return false;
 }
