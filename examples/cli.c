@@ -830,9 +830,9 @@ static void print_help(FILE *to)
     fprintf(to, "pith %s: run pre-trained models\n\n", pith_version_string());
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         fprintf(to, "  pith %-10s MODEL %-40s %s\n", verbs[i].name, verbs[i].usage, verbs[i].what);
-    fprintf(to, "\nMODEL is a GGUF file. classify and score take texts as arguments, from -f FILE, "
-                "or line by line\nfrom stdin; tokenize reads stdin whole; FILE may be - for stdin "
-                "or stdout.\n"
+    fprintf(to, "\nMODEL is a GGUF file or a Hugging Face folder. classify and score take texts as "
+                "arguments,\nfrom -f FILE, or line by line from stdin; tokenize reads stdin "
+                "whole; FILE may be - for stdin or stdout.\n"
                 "Everywhere: --json, -q (no timings), -t THREADS, and the options of the "
                 "library:\n\n");
     for (int32_t i = 0; i < pith_option_count(); i++) {

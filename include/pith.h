@@ -193,7 +193,8 @@ PITH_API int32_t pith_options_set_allocator(pith_options *options, pith_alloc_fn
 
 typedef struct pith_model pith_model;
 
-/* Opens a GGUF file (the first of a split opens them all). Weights are memory-mapped and used
+/* Opens a GGUF file (the first of a split opens them all), or a Hugging Face folder: config.json,
+ * safetensors and tokenizer.json as downloaded. Weights are memory-mapped and used
  * where they lie, so this takes milliseconds; the file must stay unchanged while it is open. A file
  * that holds only a vocabulary opens too, for tokenizing. options may be NULL.
  * Fails with PITH_E_IO, _FORMAT, _UNSUPPORTED (an architecture, tensor type or tokenizer that is

@@ -50,6 +50,33 @@ int pi_folder_text(struct weights *w, const char *name, struct str *text, bool *
     return PITH_OK;
 }
 
+/* Python writes Infinity, which JSON does not know: outside strings it becomes a number too large,
+ * in a copy. */
+static int spell_infinity(struct str *text, struct arena *arena, pith_error *err)
+{
+    static const char word[] = "Infinity", number[] = "1e999   ";
+    size_t n = sizeof word - 1;
+    bool quoted = false;
+    char *copy = NULL;
+
+    for (size_t i = 0; i + n <= text->n; i++) {
+        if (quoted && text->at[i] == '\\')
+            i++;
+        else if (text->at[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && memcmp(text->at + i, word, n) == 0) {
+            if (!copy)
+                copy = pi_arena_text(arena, text->at, text->n);
+            if (!copy)
+                return pi_no_memory(err, "a copy of a file", text->n);
+            memcpy(copy + i, number, n);
+        }
+    }
+    if (copy)
+        text->at = copy;
+    return PITH_OK;
+}
+
 /* A JSON file of the folder; NULL if it is not there. */
 static int read_json(struct weights *w, const char *name, const struct json **out,
                      struct arena *arena, pith_error *err)
@@ -61,6 +88,7 @@ static int read_json(struct weights *w, const char *name, const struct json **ou
     TRY(pi_folder_text(w, name, &text, &found, arena, err));
     if (!found)
         return PITH_OK;
+    TRY(spell_infinity(&text, arena, err));
     TRY(pi_json_parse(out, arena, text, name, err));
     if (pi_json_kind(*out) != JSON_OBJECT)
         return pi_fail(err, PITH_E_FORMAT, "%s: no object", name);
