@@ -82,7 +82,7 @@ static void fill_avx2(struct panel_avx2 *p, const struct format_avx2 *f, const u
                     memcpy(tail, at, (size_t)((n - 256 * c) / f->block * f->bytes));
                     at = tail;
                 } else {
-                    prefetch_avx2(at - PREFETCH_AVX2 + 4 * bytes, 192);
+                    prefetch_avx2(at - PREFETCH_AVX2 + 4 * bytes, (int)bytes);
                 }
                 f->chunk(&chunk[r], at);
             }
