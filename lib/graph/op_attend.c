@@ -121,7 +121,7 @@ static int64_t blocks_of(const struct plan *plan)
 }
 
 /* Groups of rows of one token. */
-static int64_t groups_of(int64_t g) { return (g + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; }
+static int64_t head_groups(int64_t g) { return (g + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; }
 
 /* Floats of the sums of a group. */
 static int64_t sums_floats(int64_t w) { return PI_ATTEND_ROWS * (w + 2); }
@@ -140,7 +140,7 @@ static bool attend_need(const struct program *program, const struct linked *s,
     w = pi_kv_width(cv);
     needs->thread = (size_t)((UNIT_GROUPS + 1) * sums_floats(w)) * sizeof(float);
     if (plan->threads > 1 &&
-        !pi_mul_size((size_t)(k * groups_of(h / k) * sums_floats(w)) * sizeof(float), blocks,
+        !pi_mul_size((size_t)(k * head_groups(h / k) * sums_floats(w)) * sizeof(float), blocks,
                      &needs->shared))
         return false;
     return from != s || pi_mul_size((size_t)(k * pi_kv_bytes(program->kv, c, cv)), blocks,
@@ -307,7 +307,7 @@ static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int6
 static void attend_split(const struct attention *a, int part, int parts)
 {
     const struct run *run = a->run;
-    int64_t groups = groups_of(a->g), from, to, i, end, floats = sums_floats(a->w);
+    int64_t groups = head_groups(a->g), from, to, i, end, floats = sums_floats(a->w);
     float *shared = (float *)(void *)run->shared;
     struct attend_sums all, one;
     struct attend_rows x;
