@@ -64,6 +64,9 @@
     ROW(mistral3) \
     ROW(ministral) \
     ROW(gemma4) \
+    ROW(deepseek2) \
+    ROW(deepseek3) \
+    ROW(gptoss) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;
