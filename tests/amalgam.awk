@@ -69,6 +69,16 @@ function put(path,   line, name, known) {
     close(path)
 }
 
+# Macros of a .c file end with it.
+function forget(path,   line, word) {
+    while ((getline line < path) > 0)
+        if (line ~ /^#define [A-Za-z_]/) {
+            split(line, word, /[ (]/)
+            print "#undef " word[2]
+        }
+    close(path)
+}
+
 BEGIN {
     print "/* pith.c - the whole library in one file, made by `make one`. See the repository for sources"
     print " * that are meant to be read. */"
@@ -97,6 +107,7 @@ BEGIN {
             print "#endif"
         }
         put(ARGV[i])
+        forget(ARGV[i])
         if (isa != "") {
             print "#if defined(__clang__)"
             print "#pragma clang attribute pop"

@@ -13,7 +13,7 @@ static const struct key glm_keys[] = {
     { 0 }
 };
 
-static const struct weight glm_weights[] = {
+static const struct weight glm_dense_weights[] = {
     { "q?", "blk.%d.attn_q.weight", "layers.%d.self_attn.q_proj.weight", "heads*hd,dim" },
     { "gate", GATE_UP, "ff,dim", "0", "2*ff" },
     { "up", GATE_UP, "ff,dim", "ff", "2*ff" },
@@ -22,7 +22,7 @@ static const struct weight glm_weights[] = {
 
 const struct arch pi_arch_chatglm = {
     .name = "chatglm", .hf = "glm", .like = &pi_arch_dense, .keys = glm_keys,
-    .weights = glm_weights,
+    .weights = glm_dense_weights,
 };
 
 static const struct weight glm4_weights[] = {

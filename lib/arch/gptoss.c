@@ -57,7 +57,7 @@ static const struct step gptoss_block[] = {
     { OP_LINEAR,  "v", "h",         "v" },
     { OP_ROPE,    "q", "q angles",  NULL,      "hd,interleaved" },
     { OP_ROPE,    "k", "k angles",  NULL,      "hd,interleaved" },
-    { OP_ATTEND,  "a", "q k v",     "sinks",   "heads,kv,0,0,full ? 0 : window" },
+    { OP_ATTEND,  "a", "q k v",     "sinks",   "heads,kv,0,0,full > 0 ? 0 : window" },
     { OP_LINEAR,  "o", "a",         "o" },
     { OP_ADD,     "x", "x o" },
     { OP_NORM,    "h", "x",         "norm2",   "eps,rms" },

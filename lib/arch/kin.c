@@ -34,11 +34,11 @@ const struct arch pi_arch_hunyuan = {
     .keys = hunyuan_keys, .weights = hunyuan_weights,
 };
 
-static const struct key ernie_keys[] = {
+static const struct key ernie_dense_keys[] = {
     { "interleaved", "", "", "1" },
     { 0 }
 };
 
 const struct arch pi_arch_ernie = {
-    .name = "ernie4_5", .like = &pi_arch_dense, .keys = ernie_keys,
+    .name = "ernie4_5", .like = &pi_arch_dense, .keys = ernie_dense_keys,
 };

@@ -56,7 +56,7 @@ static const struct weight mamba_weights[] = {
     { 0 }
 };
 
-static const struct step enter[] = {
+static const struct step mamba_enter[] = {
     { OP_EMBED,    "x", "ids",        "embed" },
     { 0 }
 };
@@ -83,7 +83,7 @@ static const struct step mamba_block[] = {
     { 0 }
 };
 
-static const struct step leave[] = {
+static const struct step mamba_leave[] = {
     { OP_PICK,     "y", "x" },
     { OP_NORM,     "y", "y",          "norm",  "eps,rms" },
     { OP_LINEAR,   "logits", "y",     "head" },
@@ -92,7 +92,7 @@ static const struct step leave[] = {
 
 const struct arch pi_arch_mamba = {
     .name = "mamba", .prefix = "backbone.", .keys = mamba_keys, .weights = mamba_weights,
-    .parts = { { "decode", enter, mamba_block, leave, "layers" } },
+    .parts = { { "decode", mamba_enter, mamba_block, mamba_leave, "layers" } },
 };
 
 /* In GGUF it is a mamba with a flag. */
@@ -123,5 +123,5 @@ static const struct step mamba2_block[] = {
 
 const struct arch pi_arch_mamba2 = {
     .name = "mamba2", .prefix = "backbone.", .keys = mamba2_keys, .weights = mamba2_weights,
-    .parts = { { "decode", enter, mamba2_block, leave, "layers" } },
+    .parts = { { "decode", mamba_enter, mamba2_block, mamba_leave, "layers" } },
 };

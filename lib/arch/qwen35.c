@@ -59,7 +59,7 @@ static const struct weight weights[] = {
     { 0 }
 };
 
-static const struct step enter[] = {
+static const struct step qwen35_enter[] = {
     { OP_EMBED,  "x",      "ids", "embed" },
     { OP_ANGLES, "angles", "pos", NULL, "rot,theta,scaling,factor,original,beta_fast,beta_slow" },
     { 0 }
@@ -105,7 +105,7 @@ static const struct step block[] = {
     { 0 }
 };
 
-static const struct step leave[] = {
+static const struct step qwen35_leave[] = {
     { OP_PICK,     "y", "x" },
     { OP_NORM,     "y", "y",         "norm",   "eps,rms" },
     { OP_LINEAR,   "logits", "y",    "head" },
@@ -115,7 +115,7 @@ static const struct step leave[] = {
 const struct arch pi_arch_qwen35 = {
     .name = "qwen35", .hf = "qwen3_5_text|qwen3_5", .prefix = "model.|model.language_model.",
     .like = &pi_arch_llama, .keys = keys, .weights = weights,
-    .parts = { { "decode", enter, block, leave, "layers-nextn" } },
+    .parts = { { "decode", qwen35_enter, block, qwen35_leave, "layers-nextn" } },
 };
 
 const struct arch pi_arch_qwen35moe = {

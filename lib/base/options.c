@@ -36,7 +36,7 @@ struct pith_options {
 
 static const struct allocator plain_allocator;
 
-static int row_of(int key)
+static int option_row(int key)
 {
     int i = 0;
 
@@ -49,7 +49,7 @@ static int find_row(const pith_options *o, int32_t key, int *row, pith_error *er
 {
     if (!o)
         return pi_fail(err, PITH_E_ARGUMENT, "options is NULL");
-    *row = row_of(key);
+    *row = option_row(key);
     if (*row == OPTION_ROWS)
         return pi_fail(err, PITH_E_UNSUPPORTED, "there is no option number %d", key);
     return PITH_OK;
@@ -239,14 +239,14 @@ struct allocator pi_options_allocator(const pith_options *o)
 
 int64_t pi_option_i64(const pith_options *o, enum pith_option key)
 {
-    int i = row_of((int)key);
+    int i = option_row((int)key);
 
     return o && o->is_set[i] ? o->integers[i] : (int64_t)option_rows[i].def;
 }
 
 double pi_option_f64(const pith_options *o, enum pith_option key)
 {
-    int i = row_of((int)key);
+    int i = option_row((int)key);
 
     return o && o->is_set[i] ? o->numbers[i] : option_rows[i].def;
 }

@@ -116,7 +116,7 @@ static enum meta_type scalar_type(const struct json *v)
 }
 
 /* The bytes of a scalar in GGUF's form; returns their number, to = NULL only counts. */
-static size_t put_scalar(uint8_t *to, const struct json *v)
+static size_t put_single(uint8_t *to, const struct json *v)
 {
     double number = 0;
     uint64_t bits;
@@ -160,10 +160,10 @@ static int add_meta(struct weights *w, struct str key, const struct json *v, str
         while (pi_json_next(&walk)) {
             if (scalar_type(walk.value) != m.type)
                 return PITH_OK;
-            n += put_scalar(NULL, walk.value);
+            n += put_single(NULL, walk.value);
         }
     } else if (m.type < META_TYPES) {
-        n = put_scalar(NULL, v);
+        n = put_single(NULL, v);
     }
     if (m.type == META_TYPES)
         return PITH_OK;
@@ -173,9 +173,9 @@ static int add_meta(struct weights *w, struct str key, const struct json *v, str
         return pi_no_memory(err, "the metadata", n + key.n);
     walk = pi_json_walk(v);
     if (!m.is_array)
-        at += put_scalar(at, v);
+        at += put_single(at, v);
     while (m.is_array && pi_json_next(&walk))
-        at += put_scalar(at, walk.value);
+        at += put_single(at, walk.value);
     m.end = at;
     if (i < 0) {
         i = w->n_metas++;

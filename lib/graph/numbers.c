@@ -22,7 +22,7 @@ static const struct constant constants[] = {
 };
 
 /* Words of files alone: in formulas they may be names of keys. */
-static const struct constant words[] = {
+static const struct constant file_words[] = {
     /* what a layer mixes tokens by */
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
     { "linear_attention", 0 }, { "sliding_attention", -1 }, { "hybrid", 1 },
@@ -43,7 +43,7 @@ static bool find_constant(const struct constant *rows, size_t n, struct str name
 bool pi_constant(struct str name, double *out)
 {
     return find_constant(constants, PI_COUNT(constants), name, out) ||
-           find_constant(words, PI_COUNT(words), name, out);
+           find_constant(file_words, PI_COUNT(file_words), name, out);
 }
 
 static bool lookup_number(const void *env, struct str name, double *out)

@@ -8,7 +8,7 @@
  */
 #include "graph.h"
 
-enum { MOST_TAPS = 64, BLOCK = 16 };
+enum { MOST_TAPS = 64, CHANNELS = 16 };
 
 /* The rows that a worker reads: kept ones before the run's. */
 struct history {
@@ -104,12 +104,12 @@ static void conv_forward(const struct run *run, const struct linked *s, int part
     float *y = pi_run_value(run, s->out); /* [n][width] */
     int64_t first, last;
 
-    pi_split(h.width, BLOCK, part, parts, &first, &last);
+    pi_split(h.width, CHANNELS, part, parts, &first, &last);
     start_history(run, &h, first, last);
     for (int64_t t = 0; t < run->n; t++)
-        for (int64_t i = first; i < last; i += BLOCK) {
-            if (last - i >= BLOCK) /* a constant length that the compiler can use */
-                convolve(s, &h, t, i, BLOCK, y + t * h.stride + i);
+        for (int64_t i = first; i < last; i += CHANNELS) {
+            if (last - i >= CHANNELS) /* a constant length that the compiler can use */
+                convolve(s, &h, t, i, CHANNELS, y + t * h.stride + i);
             else
                 convolve(s, &h, t, i, last - i, y + t * h.stride + i);
         }
@@ -145,7 +145,7 @@ static void shift_forward(const struct run *run, const struct linked *s, int par
     float *y = pi_run_value(run, s->out); /* [n][width] */
     int64_t first, last;
 
-    pi_split(h.width, BLOCK, part, parts, &first, &last);
+    pi_split(h.width, CHANNELS, part, parts, &first, &last);
     start_history(run, &h, first, last);
     for (int64_t t = 0; t < run->n; t++)
         memcpy(y + t * h.stride + first, row_at(&h, t - 1) + first,

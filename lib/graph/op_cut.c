@@ -2,13 +2,13 @@
  */
 #include "graph.h"
 
-enum { FROM, COUNT, PERIOD };
+enum { FROM, COUNT, CUT_PERIOD };
 
 static int slice_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
     int64_t width = at->in[0], count = pi_whole(s->p[COUNT]);
-    int64_t period = s->p[PERIOD] != 0 ? pi_whole(s->p[PERIOD]) : width;
+    int64_t period = s->p[CUT_PERIOD] != 0 ? pi_whole(s->p[CUT_PERIOD]) : width;
     char a[32], b[32], c[32];
 
     if (width < 1 || count < 1 || period < 1 || width % period || !(s->p[FROM] >= 0) ||
@@ -27,7 +27,8 @@ static void slice_forward(const struct run *run, const struct linked *s, int par
     float *y = pi_run_value(run, s->out);         /* [n][periods][count] */
     int64_t width = values[s->in[0]].width;
     int64_t from = (int64_t)s->p[FROM], count = (int64_t)s->p[COUNT];
-    int64_t period = s->p[PERIOD] != 0 ? (int64_t)s->p[PERIOD] : width, periods = width / period;
+    int64_t period = s->p[CUT_PERIOD] != 0 ? (int64_t)s->p[CUT_PERIOD] : width;
+    int64_t periods = width / period;
     int64_t first, last;
 
     pi_split(pi_run_rows(run, s->out) * periods, 1, part, parts, &first, &last);

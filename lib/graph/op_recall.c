@@ -17,7 +17,7 @@
 
 #include <math.h>
 
-enum { BLOCK = 16 };
+enum { COLUMNS = 16 };
 
 /* Some columns of one head. */
 struct place {
@@ -57,7 +57,7 @@ static void walk(const struct run *run, const struct linked *s, int64_t heads, i
                  int64_t c, int part, int parts, token_fn *token)
 {
     float *state = (float *)(void *)(run->state + run->plan->state_at[s - run->program->steps]);
-    int64_t blocks = (c + BLOCK - 1) / BLOCK, unit, last;
+    int64_t blocks = (c + COLUMNS - 1) / COLUMNS, unit, last;
     struct place at = { .run = run, .s = s, .n = n, .c = c,
                         .scratch = pi_run_scratch(run, part) };
 
@@ -66,8 +66,8 @@ static void walk(const struct run *run, const struct linked *s, int64_t heads, i
         int64_t block = unit % blocks, some = pi_min(blocks - block, last - unit);
 
         at.head = unit / blocks;
-        at.i = block * BLOCK;
-        at.cols = pi_min(some * BLOCK, c - at.i);
+        at.i = block * COLUMNS;
+        at.cols = pi_min(some * COLUMNS, c - at.i);
         at.state = state + at.head * n * c + at.i;
         for (int64_t j = 0; run->position == 0 && j < n; j++)
             memset(at.state + j * c, 0, (size_t)at.cols * sizeof *state);
@@ -156,7 +156,7 @@ static bool scan_need(const struct program *program, const struct linked *s,
     (void)plan;
     if (!matrix_need(needs, d.h, d.n, d.c))
         return false;
-    needs->thread = (size_t)pi_max(d.n * BLOCK, d.c) * sizeof(float);
+    needs->thread = (size_t)pi_max(d.n * COLUMNS, d.c) * sizeof(float);
     return !many_rates(s) || pi_mul_size((size_t)pi_row_stride(d.h) * sizeof(float), (size_t)d.n,
                                          &needs->state);
 }
@@ -181,23 +181,23 @@ static void scan_token(const struct place *at, int64_t t)
         r.y[i] += skip[at->head] * x[i];
 }
 
-/* BLOCK channels, each with states of its own rates; e [n][BLOCK] are the decays. */
+/* COLUMNS channels, each with states of its own rates; e [n][COLUMNS] are the decays. */
 static void advance(float *restrict state, int64_t stride, int64_t n, const float *restrict e,
                     const float *restrict v, const float *b, const float *c, float *restrict y)
 {
-    float sum[BLOCK] = { 0 };
+    float sum[COLUMNS] = { 0 };
 
-    for (int64_t j = 0; j < n; j++, e += BLOCK, state += stride) {
+    for (int64_t j = 0; j < n; j++, e += COLUMNS, state += stride) {
         float write = b[j], read = c[j];
 
-        for (int i = 0; i < BLOCK; i++) {
+        for (int i = 0; i < COLUMNS; i++) {
             float now = e[i] * state[i] + write * v[i];
 
             state[i] = now;
             sum[i] += read * now;
         }
     }
-    for (int i = 0; i < BLOCK; i++)
+    for (int i = 0; i < COLUMNS; i++)
         y[i] = sum[i];
 }
 
@@ -205,29 +205,29 @@ static void advance(float *restrict state, int64_t stride, int64_t n, const floa
 static void spread(float *restrict e, const float *restrict rates, int64_t stride, int64_t n,
                    const float *restrict dt)
 {
-    for (int64_t j = 0; j < n; j++, e += BLOCK, rates += stride)
-        for (int i = 0; i < BLOCK; i++)
+    for (int64_t j = 0; j < n; j++, e += COLUMNS, rates += stride)
+        for (int i = 0; i < COLUMNS; i++)
             e[i] = dt[i] * rates[i];
 }
 
-/* Channels [i, i + BLOCK) of all tokens; rows and state are padded to whole blocks. */
+/* Channels [i, i + COLUMNS) of all tokens; rows and state are padded to whole blocks. */
 static void scan_block(const struct run *run, const struct linked *s, const struct scan *d,
                        int64_t i, float *state, float *e)
 {
     struct place at = { .run = run, .s = s, .c = 1, .head = i };
     const float *skip = (const float *)(const void *)s->bias.data;
-    int64_t stride = pi_row_stride(d->h), live = pi_min(BLOCK, d->h - i);
+    int64_t stride = pi_row_stride(d->h), live = pi_min(COLUMNS, d->h - i);
 
     for (int64_t t = 0; t < run->n; t++) {
         const float *x = row_of(&at, 0, t) + i, *dt = row_of(&at, 1, t) + i;
-        float *y = output_of(&at, t), v[BLOCK] = { 0 }, step[BLOCK] = { 0 };
+        float *y = output_of(&at, t), v[COLUMNS] = { 0 }, step[COLUMNS] = { 0 };
 
         for (int k = 0; k < live; k++) {
             step[k] = dt[k];
             v[k] = dt[k] * x[k];
         }
         spread(e, s->floats + i, stride, d->n, step);
-        run->kernels->activate(e, e, d->n * BLOCK, ACT_EXP);
+        run->kernels->activate(e, e, d->n * COLUMNS, ACT_EXP);
         advance(state + i, stride, d->n, e, v, row_of(&at, 2, t), row_of(&at, 3, t), y);
         for (int64_t k = 0; skip && k < live; k++)
             y[k] += skip[i + k] * x[k];
@@ -244,10 +244,10 @@ static void scan_forward(const struct run *run, const struct linked *s, int part
         walk(run, s, d.h, d.n, d.c, part, parts, scan_token);
         return;
     }
-    pi_split(stride / BLOCK, 1, part, parts, &first, &last);
-    for (int64_t i = first * BLOCK; i < last * BLOCK; i += BLOCK) {
+    pi_split(stride / COLUMNS, 1, part, parts, &first, &last);
+    for (int64_t i = first * COLUMNS; i < last * COLUMNS; i += COLUMNS) {
         for (int64_t j = 0; run->position == 0 && j < d.n; j++)
-            memset(state + j * stride + i, 0, BLOCK * sizeof *state);
+            memset(state + j * stride + i, 0, COLUMNS * sizeof *state);
         scan_block(run, s, &d, i, state, pi_run_scratch(run, part));
     }
 }
@@ -262,12 +262,12 @@ const struct op pi_op_SCAN = {
 
 /* ---- DELTA ---- */
 
-enum { HEADS, READ_SCALE, TILED };
+enum { DELTA_HEADS, READ_SCALE, TILED };
 
 static int delta_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
-    int64_t k = pi_whole(s->p[HEADS]), v = at->in[3];
+    int64_t k = pi_whole(s->p[DELTA_HEADS]), v = at->in[3];
 
     if (k < 1 || v < 1 || v % k || at->in[0] % k || at->in[0] < 1 || at->in[1] != at->in[0] ||
         at->in[2] % v || at->in[2] < 1 || at->in[4] != v)
@@ -284,7 +284,7 @@ static void delta_sizes(const struct program *p, const struct linked *s, int64_t
                         int64_t *n, int64_t *c)
 {
     *heads = p->values[s->in[3]].width;
-    *n = p->values[s->in[0]].width / (int64_t)s->p[HEADS];
+    *n = p->values[s->in[0]].width / (int64_t)s->p[DELTA_HEADS];
     *c = p->values[s->in[2]].width / *heads;
 }
 
@@ -301,7 +301,7 @@ static bool delta_need(const struct program *program, const struct linked *s,
 /* With S decayed by w: what k finds there is S^T (w k), and beta of it is taken away. */
 static void delta_token(const struct place *at, int64_t t)
 {
-    int64_t keys = (int64_t)at->s->p[HEADS], heads, n, c, head;
+    int64_t keys = (int64_t)at->s->p[DELTA_HEADS], heads, n, c, head;
     float beta = row_of(at, 4, t)[at->head], decay = expf(row_of(at, 3, t)[at->head]);
     float *a = at->scratch, *b = a + at->n, *k = b + at->n, scale = (float)at->s->p[READ_SCALE];
     struct recall r = recall_at(at, output_of(at, t));
@@ -348,7 +348,7 @@ const struct op pi_op_DELTA = {
 static int wkv_shape(struct shaping *at, pith_error *err)
 {
     struct linked *s = at->s;
-    int64_t h = pi_whole(s->p[HEADS]), d = at->in[0];
+    int64_t h = pi_whole(s->p[DELTA_HEADS]), d = at->in[0];
     bool fits = h > 0 && d > 0 && d % h == 0 && (s->n_in == 4 || s->n_in == 6);
 
     for (int i = 1; i < s->n_in; i++)
@@ -368,7 +368,7 @@ static int wkv_shape(struct shaping *at, pith_error *err)
 static bool wkv_need(const struct program *program, const struct linked *s,
                      const struct plan *plan, struct needs *needs)
 {
-    int64_t h = (int64_t)s->p[HEADS], n = program->values[s->in[0]].width / h;
+    int64_t h = (int64_t)s->p[DELTA_HEADS], n = program->values[s->in[0]].width / h;
 
     (void)plan;
     return matrix_need(needs, h, n, n);
@@ -398,7 +398,7 @@ static void wkv_token(const struct place *at, int64_t t)
 
 static void wkv_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
-    int64_t h = (int64_t)s->p[HEADS], n = run->program->values[s->in[0]].width / h;
+    int64_t h = (int64_t)s->p[DELTA_HEADS], n = run->program->values[s->in[0]].width / h;
 
     walk(run, s, h, n, n, part, parts, wkv_token);
 }

@@ -16,7 +16,7 @@
 
 #include <math.h>
 
-enum { USED, SIGMOID, NORM, FACTOR, GROUPS, GROUPS_USED, GROUP_BEST };
+enum { USED, SIGMOID, NORM, ROUTE_FACTOR, GROUPS, GROUPS_USED, GROUP_BEST };
 
 /* Sums of weights below this are as good as zero. Source: DeepSeek-V3. */
 #define SUM_TINY 1e-20f
@@ -126,7 +126,7 @@ static void route_token(const struct run *run, const struct linked *s, const flo
     const float *bias = (const float *)(const void *)s->w.data;
     uint8_t *out = (uint8_t *)(groups + experts);
     int64_t used = (int64_t)s->p[USED];
-    float factor = s->p[FACTOR] == 0 ? 1 : (float)s->p[FACTOR];
+    float factor = s->p[ROUTE_FACTOR] == 0 ? 1 : (float)s->p[ROUTE_FACTOR];
 
     memset(out, 0, (size_t)experts);
     score_experts(run, s, logits, experts, score);

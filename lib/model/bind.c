@@ -160,7 +160,7 @@ static bool is_alone(const struct weight *row, const struct tensor *t, const int
     return true;
 }
 
-static bool is_packed(const struct binder *b, const struct weight *row, const struct tensor *t)
+static bool is_mxfp4(const struct binder *b, const struct weight *row, const struct tensor *t)
 {
     return b->w->hf && row->fix == FIX_PACKED && t->dtype == DTYPE_I8;
 }
@@ -172,7 +172,7 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
 {
     int64_t found[PI_MAX_DIMS], expected[PI_MAX_DIMS];
     char a[SHAPE_TEXT], e[SHAPE_TEXT];
-    bool packed = is_packed(b, row, t);
+    bool packed = is_mxfp4(b, row, t);
     int have = t->dims;
 
     memcpy(expected, shape, PI_MAX_DIMS * sizeof *shape);
@@ -352,7 +352,7 @@ static int bind_data(struct binder *b, const struct weight *row, const struct te
     if (from > whole - rows)
         return pi_fail(b->err, PITH_E_FORMAT, "%s: a slice from %lld on passes its %lld rows",
                        m->name, (long long)from, (long long)whole);
-    if (is_packed(b, row, t))
+    if (is_mxfp4(b, row, t))
         return bind_packed(b, t, m);
     if (b->w->hf && (row->fix == FIX_TRANSPOSE || row->fix == FIX_PACKED))
         return pi_repack_turned(m, &(struct turned){ whole, m->cols, 0, from }, b->kernels,

@@ -101,13 +101,13 @@ int64_t pi_model_number(const pith_model *m, int32_t key)
 /* The first weight of the tensor that is no finite number, or -1. */
 static int64_t find_broken(const struct tensor *t, unpack_fn *unpack)
 {
-    enum { BLOCK = 256 };
-    float values[BLOCK];
+    enum { AT_ONCE = 256 };
+    float values[AT_ONCE];
     int64_t n = tensor_elements(t);
     struct dtype_info info = pi_dtype(t->dtype);
 
-    for (int64_t i = 0; i < n; i += BLOCK) {
-        int64_t some = pi_min(BLOCK, n - i);
+    for (int64_t i = 0; i < n; i += AT_ONCE) {
+        int64_t some = pi_min(AT_ONCE, n - i);
 
         unpack(values, t->data + i / info.block * info.bytes, some);
         for (int64_t j = 0; j < some; j++)

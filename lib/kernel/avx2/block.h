@@ -193,7 +193,7 @@ INLINE_AVX2 uint32_t scale_bits_avx2(enum dtype type, const uint8_t *w)
 }
 
 /* The scale of a block of 32; of MXFP4 as scalar/block.h has it. */
-INLINE_AVX2 float scale_avx2(enum dtype type, const uint8_t *w)
+INLINE_AVX2 float block_scale_avx2(enum dtype type, const uint8_t *w)
 {
     if (type == DTYPE_MXFP4)
         return pi_f32_from_bits(w[0] < 2 ? 0x200000u << w[0] : (w[0] - 1u) << 23);
@@ -205,7 +205,7 @@ INLINE_AVX2 __m256 scales_avx2(enum dtype type, const uint8_t *w)
 {
     int64_t bytes = block_bytes_avx2(type);
 #define HALF(i) (short)pi_le16(w + (i)*bytes)
-#define POWER(i) scale_avx2(type, w + (i)*bytes)
+#define POWER(i) block_scale_avx2(type, w + (i)*bytes)
 
     if (type == DTYPE_MXFP4)
         return _mm256_setr_ps(POWER(0), POWER(1), POWER(2), POWER(3), POWER(4), POWER(5), POWER(6),

@@ -44,7 +44,7 @@ INLINE_AVX2 void unpack_q8_avx2(enum dtype type, float *y, const uint8_t *w, int
 {
     for (; n > 0; n -= 32, y += 32, w += block_bytes_avx2(type)) {
         __m256i q = quants_q8_avx2(type, w);
-        __m256 scale = _mm256_set1_ps(scale_avx2(type, w));
+        __m256 scale = _mm256_set1_ps(block_scale_avx2(type, w));
         __m256 min = _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(pi_le16(w + 2))));
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
