@@ -64,6 +64,7 @@
     ROW(mistral3) \
     ROW(ministral) \
     ROW(gemma4) \
+    ROW(gptoss) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

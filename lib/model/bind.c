@@ -525,7 +525,7 @@ static bool is_ignored(const struct binder *b, const struct weight *row, struct 
     struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
 
     while (row->ignore && pi_str_cut(&rest, '|', &pattern))
-        if (pattern.n && pattern.at[pattern.n - 1] == '*' &&
+        if (pattern.n && pattern.at[pattern.n - 1] == '*' && !memchr(pattern.at, '%', pattern.n) &&
             pi_str_starts(name, (struct str){ pattern.at, pattern.n - 1 }))
             return true;
     return false;

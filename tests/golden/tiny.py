@@ -20,6 +20,7 @@ each golden.json names. Besides model_type and config a row may have
     gguf=False       llama.cpp has no such architecture: no model.gguf
     rewrite(config)  changes config.json after it was saved, to what older
                      versions wrote
+    finish           function of the folder that stores it in another form
     seed             another draw
     architecture     the converter's class, where config.json names another
     inner            ... or a class within it
@@ -218,9 +219,11 @@ def main():
     for name in options.names or rows:
         row, folder = rows[name], HERE / name
         make_folder(name, row, folder)
+        make_golden(name, folder)
+        if "finish" in row:
+            row["finish"](folder)
         if row.get("gguf", True):
             convert(folder, row, options.peer)
-        make_golden(name, folder)
 
 
 if __name__ == "__main__":

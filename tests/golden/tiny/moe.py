@@ -1,7 +1,10 @@
 """Mixtures of experts. The selection bias of a router is a buffer, which
 drawing leaves at zero: `bias` makes it large enough to change the choice."""
 
+import json
+
 import torch
+from safetensors.torch import load_file, save_file
 
 SMALL = dict(vocab_size=128, max_position_embeddings=256, hidden_size=32,
              intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
@@ -17,6 +20,12 @@ LATENT = dict(num_key_value_heads=4, kv_lora_rank=12, qk_nope_head_dim=8,
 YARN = dict(rope_type="yarn", rope_theta=5000.0, factor=8.0, mscale=0.707,
             mscale_all_dim=0.707, beta_fast=32, beta_slow=1,
             original_max_position_embeddings=32)
+GPT_OSS = dict({**SMALL, "intermediate_size": 32}, head_dim=8,
+               num_local_experts=4, num_experts_per_tok=2, sliding_window=6, swiglu_limit=7.0)
+GPT_OSS["rope_parameters"] = dict(
+                   rope_type="yarn", rope_theta=5000.0, factor=8.0,
+                   beta_fast=32.0, beta_slow=1.0, truncate=False,
+                   original_max_position_embeddings=32)
 SAYS = dict(scoring_func="sigmoid")  # config.json as published does
 
 
@@ -25,6 +34,44 @@ def bias(model):
     for name, buffer in model.named_buffers():
         if "correction_bias" in name:
             buffer.copy_(0.3 * torch.randn(buffer.shape))
+
+
+FP4 = torch.tensor([0, .5, 1, 1.5, 2, 3, 4, 6])
+
+
+def to_mxfp4(weight):
+    """[experts][inputs][outputs] -> codes [experts][outputs][blocks][32],
+    exponents. What they stand for gives the same again."""
+    x = weight.float().transpose(1, 2).unflatten(-1, (-1, 32))
+    peak = x.abs().amax(-1, keepdim=True).clamp_min(2.0 ** -100)
+    exponent = peak.log2().floor() - 2
+    q = (x / 2 ** exponent).unsqueeze(-1)
+    code = (q.abs() - FP4).abs().argmin(-1)
+    return code + 8 * (q.squeeze(-1) < 0), exponent.squeeze(-1)
+
+
+def round_mxfp4(model):
+    for name, weight in model.named_parameters():
+        if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            code, exponent = to_mxfp4(weight)
+            values = FP4[code % 8] * (1 - 2 * (code // 8))
+            values = values * 2 ** exponent.unsqueeze(-1)
+            weight.copy_(values.flatten(2).transpose(1, 2))
+
+
+def pack_mxfp4(folder):
+    """As published: two values a byte, neighbours together."""
+    tensors = load_file(folder / "model.safetensors")
+    for name in list(tensors):
+        if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            code, exponent = to_mxfp4(tensors.pop(name))
+            tensors[name + "_blocks"] = (
+                code[..., ::2] + 16 * code[..., 1::2]).to(torch.uint8)
+            tensors[name + "_scales"] = (exponent + 127).to(torch.uint8)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "mxfp4"}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 MODELS = {
@@ -69,4 +116,7 @@ MODELS = {
     "glm4-lite": dict(model_type="glm4_moe_lite", adjust=bias,
                       hparams=SAYS, config={
         **SMALL, **SIGMOID, **LATENT, "q_lora_rank": 16}),
+    "gpt-oss": dict(model_type="gpt_oss", config=GPT_OSS),
+    "gpt-oss-mxfp4": dict(model_type="gpt_oss", adjust=round_mxfp4,
+                          finish=pack_mxfp4, config=GPT_OSS),
 }
