@@ -11,7 +11,7 @@
 
 extern const struct arch pi_arch_llama, pi_arch_qwen35, pi_arch_qwen35moe, pi_arch_qwen3next;
 
-static const struct key keys[] = {
+static const struct key qwen35_keys[] = {
     { "kind", "", "layer_types", "2" }, /* 1: attends, 0: does not, 2: the file does not say */
     { "recurs", "attention.recurrent_layers", "", "2" },
     { "interval", "full_attention_interval", "full_attention_interval", "4" },
@@ -65,7 +65,7 @@ static const struct step qwen35_enter[] = {
     { 0 }
 };
 
-static const struct step block[] = {
+static const struct step qwen35_block[] = {
     /* op          out  in           weight    parameters     where */
     { OP_NORM,     "h", "x",         "norm1",  "eps,rms" },
     DELTA_STEPS(RECURS),
@@ -114,8 +114,8 @@ static const struct step qwen35_leave[] = {
 
 const struct arch pi_arch_qwen35 = {
     .name = "qwen35", .hf = "qwen3_5_text|qwen3_5", .prefix = "model.|model.language_model.",
-    .like = &pi_arch_llama, .keys = keys, .weights = weights,
-    .parts = { { "decode", qwen35_enter, block, qwen35_leave, "layers-nextn" } },
+    .like = &pi_arch_llama, .keys = qwen35_keys, .weights = weights,
+    .parts = { { "decode", qwen35_enter, qwen35_block, qwen35_leave, "layers-nextn" } },
 };
 
 const struct arch pi_arch_qwen35moe = {
