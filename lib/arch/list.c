@@ -56,16 +56,7 @@
     ROW(qwen3next) \
     ROW(falcon_h1) \
     ROW(granite4) \
-    ROW(gemma2) \
-    ROW(gemma3) \
-    ROW(cohere2) \
-    ROW(exaone) \
-    ROW(exaone4) \
-    ROW(mistral3) \
-    ROW(ministral) \
     ROW(gemma4) \
-    ROW(deepseek2) \
-    ROW(deepseek3) \
     ROW(gptoss) \
     /* rows end here */
 
