@@ -60,7 +60,7 @@ static void link_way(struct program *p, struct arena *arena, struct step *steps,
     steps[4] = steps[7] = (struct step){ 0 };
     steps[5] = (struct step){ OP_ATTEND, "y", "q k v", w->weight, w->params, NULL };
     steps[6] = (struct step){ OP_ADD, "z", "z y", NULL, NULL, NULL };
-    arch.parts[0] = (struct part){ "decode", steps, steps + 5, NULL, w->again ? "2" : "1" };
+    arch.parts[0] = (struct part){ "decode", steps, steps + 5, NULL, w->again != 0 ? "2" : "1" };
     if (pi_link(p, arena, &from, &err) != PITH_OK)
         CHECK_FAIL("%s", err.text);
 }
