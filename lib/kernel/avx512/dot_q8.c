@@ -327,6 +327,12 @@ INLINE_AVX512 void few_q8_avx512(enum dtype type, last_q8_avx512_fn *last, int64
     {                                                                                             \
         chunk_q8_avx2(TYPE, offset_q8_avx512(TYPE), to, w);                                       \
     }                                                                                             \
+    /* apart, so that its frame does not lie under that of many */                                \
+    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
+    {                                                                                             \
+        few_q8_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x, x_stride,      \
+            y, y_stride);                                                                         \
+    }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
         const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 32,           \
@@ -334,8 +340,7 @@ INLINE_AVX512 void few_q8_avx512(enum dtype type, last_q8_avx512_fn *last, int64
                                          .offset = offset_q8_avx512(TYPE),                        \
                                          .has_min = has_min_q8_avx512(TYPE) };                    \
         if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
-            few_q8_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x, x_stride,  \
-                          y, y_stride);                                                           \
+            few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
         else                                                                                      \
             many_q8_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);             \
     }
