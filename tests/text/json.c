@@ -7,6 +7,7 @@
 #include "text/tokenizer.h"
 
 #include "check.h"
+#include "hostile.h"
 #include "golden/token_files.h"
 #include "texts.h"
 
@@ -392,7 +393,7 @@ static void configuration(void)
     unmake(&m);
 }
 
-/* Texts of a megabyte that make expressions go back far, and that have no words at all. */
+/* Texts of 256 KiB that make expressions go back far, and that have no words at all. */
 static void long_texts(void)
 {
     static const struct {
@@ -403,7 +404,7 @@ static void long_texts(void)
         { "(\\\\p{L}+\\\\s?)+\\\\d", "ab " }, { "(?:a?){20}a{20}", "a" }, { "a+?b|(?>a+)c", "a" },
         { "(?!(a|b)*c)a", "ab" },
     };
-    size_t n = 1 << 18;
+    size_t n = (size_t)1 << (SANITIZED ? 15 : 18);
     char *text = malloc(n), json[512];
 
     for (size_t i = 0; i < PI_COUNT(rows); i++) {
