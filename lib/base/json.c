@@ -58,7 +58,7 @@ static void measure_json(struct str text, size_t *values, size_t *bytes)
                 }
             p = p < end ? p : end;
             *bytes += escaped ? (size_t)(p - start) : 0;
-            p++;
+            p += p < end;
         }
     }
 }
@@ -156,7 +156,10 @@ static int read_json_escaped(struct json_parser *p, const char *start, struct js
     }
     v->at = out;
     v->n = (uint32_t)(p->decoded - out);
-    return p->at++ < p->end ? PITH_OK : json_error(p, "a string does not end");
+    if (p->at == p->end)
+        return json_error(p, "a string does not end");
+    p->at++;
+    return PITH_OK;
 }
 
 /* A string whose opening quote is at p->at. */
@@ -177,7 +180,10 @@ static int read_json_string(struct json_parser *p)
     }
     v->at = start;
     v->n = (uint32_t)(p->at - start);
-    return p->at++ < p->end ? PITH_OK : json_error(p, "a string does not end");
+    if (p->at == p->end)
+        return json_error(p, "a string does not end");
+    p->at++;
+    return PITH_OK;
 }
 
 /* Moves behind digits; false if there are none. */

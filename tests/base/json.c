@@ -98,6 +98,19 @@ static void strings(void)
     CHECK_INT(pi_json_text(parse("3")).n, 0);
 }
 
+/* A text that ends inside a string: nothing behind its end is read, not even to count lines. */
+static void stops_at_the_end(void)
+{
+    static const char *const texts[] = { "\"ab\n\n", "\"a\\tb\n\n", "{\"a\n\n" };
+
+    for (size_t i = 0; i < PI_COUNT(texts); i++) {
+        struct str text = pi_str(texts[i]);
+
+        text.n -= 2;
+        refuse(text, "it: line 1, column ");
+    }
+}
+
 static void numbers(void)
 {
     static const struct {
@@ -276,6 +289,7 @@ int main(int argc, char **argv)
     RUN(values);
     RUN(walks);
     RUN(strings);
+    RUN(stops_at_the_end);
     RUN(numbers);
     RUN(doubles_exactly);
     RUN(getters);
