@@ -224,6 +224,8 @@ class Cancelling(WithModel):
         self.assertIn("another thread", refused[0])
 
     def test_keyboard_interrupt(self):
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs behind & ignore it
+        self.addCleanup(signal.signal, signal.SIGINT, handler)
         whole = self.model.complete("Once", max_tokens=200, ignore_eos=1)
         pieces = self.session.generate("Once", max_tokens=200, ignore_eos=1)
         text = ""
