@@ -58,6 +58,8 @@
     ROW(granite4) \
     ROW(gemma4) \
     ROW(gptoss) \
+    ROW(rwkv6) \
+    ROW(rwkv7) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;
@@ -88,7 +90,7 @@ const char *pi_arch_word(struct str word)
 {
     static const char *const words[][2] = {
         { "gelu_new", "gelu_tanh" }, { "gelu_pytorch_tanh", "gelu_tanh" },
-        { "gelu_fast", "gelu_tanh" }, { "swish", "silu" },
+        { "gelu_fast", "gelu_tanh" }, { "swish", "silu" }, { "sqrelu", "relu2" },
         /* Kinds of rotary embedding. Within the context that a model was trained for, dynamic
          * changes nothing; the sections of mrope differ for images only. */
         { "default", "none" }, { "dynamic", "none" }, { "mrope", "none" }, { "llama3", "bands" },

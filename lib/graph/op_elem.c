@@ -1,4 +1,5 @@
-/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, SOFTCAP, CLAMP, TEMPER: element by element.
+/* op_elem.c - ADD, GATE, ACTIVATE, SCALE, MULTIPLY, LERP, SOFTCAP, CLAMP, TEMPER: element by
+ * element; SUM: of runs of elements.
  */
 #include "graph.h"
 
@@ -181,6 +182,78 @@ static void multiply_forward(const struct run *run, const struct linked *s, int 
     }
 }
 
+static int lerp_shape(struct shaping *at, pith_error *err)
+{
+    const struct linked *s = at->s;
+
+    if (s->n_in != 3 && (s->n_in != 2 || !s->w.data))
+        return pi_step_fail(s, err, "neither a t nor a weight is given");
+    if ((s->n_in == 3 && at->in[2] != at->in[0]) ||
+        (s->w.data && (s->w.rows != 1 || s->w.cols != at->in[0])))
+        return pi_step_fail(s, err, "t has %lld values, the input has %lld",
+                            (long long)(s->n_in == 3 ? at->in[2] : s->w.cols),
+                            (long long)at->in[0]);
+    return same_width(at, err);
+}
+
+/* y = a + (b - a) * (t + w); t or w may be NULL. */
+static void blend(float *y, const float *a, const float *b, const float *t, const float *w,
+                  int64_t n)
+{
+    if (!t)
+        t = w, w = NULL;
+    for (int64_t i = 0; !w && i < n; i++)
+        y[i] = a[i] + (b[i] - a[i]) * t[i];
+    for (int64_t i = 0; w && i < n; i++)
+        y[i] = a[i] + (b[i] - a[i]) * (t[i] + w[i]);
+}
+
+static void lerp_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const float *a = pi_run_value(run, s->in[0]), *b = pi_run_value(run, s->in[1]);
+    const float *t = s->n_in == 3 ? pi_run_value(run, s->in[2]) : NULL;
+    const float *w = (const float *)(const void *)s->w.data;
+    float *y = pi_run_value(run, s->out);
+    int64_t width = run->program->values[s->out].width, stride = pi_row_stride(width), i, last;
+
+    share(run, s, part, parts, &i, &last);
+    while (i < last) {
+        int64_t at = i % stride, n = pi_min(stride - at, last - i);
+
+        blend(y + i, a + i, b + i, t ? t + i : NULL, w ? w + at : NULL, pi_min(n, width - at));
+        i += n;
+    }
+}
+
+static int sum_shape(struct shaping *at, pith_error *err)
+{
+    int64_t count = at->s->p[0] == 0 ? at->in[0] : pi_whole(at->s->p[0]);
+    char number[32];
+
+    if (at->in[0] < 1 || count < 1 || at->in[0] % count)
+        return pi_step_fail(at->s, err, "runs of %s do not divide %lld values",
+                            pi_number(at->s->p[0], number), (long long)at->in[0]);
+    at->width = at->in[0] / count;
+    return PITH_OK;
+}
+
+static void sum_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const struct value *values = run->program->values;
+    int64_t sums = values[s->out].width, width = values[s->in[0]].width, first, last;
+
+    pi_split(pi_run_rows(run, s->out) * sums, 16, part, parts, &first, &last);
+    for (int64_t i = first; i < last; i++) {
+        int64_t t = i / sums, each = width / sums;
+        const float *x = pi_run_value(run, s->in[0]) + t * pi_row_stride(width) + i % sums * each;
+        float sum = 0;
+
+        for (int64_t j = 0; j < each; j++)
+            sum += x[j];
+        pi_run_value(run, s->out)[t * pi_row_stride(sums) + i % sums] = sum;
+    }
+}
+
 /* For SOFTCAP and CLAMP. */
 static int limit_shape(struct shaping *at, pith_error *err)
 {
@@ -252,6 +325,8 @@ const struct op pi_op_SCALE = { .in_place = true, .shape = scale_shape,
                                 .forward = scale_forward };
 const struct op pi_op_MULTIPLY = { .in_place = true, .shape = multiply_shape,
                                    .forward = multiply_forward };
+const struct op pi_op_LERP = { .in_place = true, .shape = lerp_shape, .forward = lerp_forward };
+const struct op pi_op_SUM = { .shape = sum_shape, .forward = sum_forward };
 const struct op pi_op_SOFTCAP = { .in_place = true, .shape = limit_shape,
                                   .forward = softcap_forward };
 const struct op pi_op_CLAMP = { .in_place = true, .shape = limit_shape, .forward = clamp_forward };

@@ -152,7 +152,11 @@ static bool same_shape(const int64_t *a, int n, const int64_t *b, int m)
 static bool is_alone(const struct weight *row, const struct tensor *t, const int64_t *shape,
                      int dims, bool sliced)
 {
-    if (!row->whole || dims - sliced != t->dims || row->fix == FIX_TRANSPOSE)
+    if (!row->whole || row->fix == FIX_TRANSPOSE)
+        return false;
+    if (dims == 1 && !sliced)
+        return count_values(t) == shape[0]; /* a vector lies the same way in any shape */
+    if (dims - sliced != t->dims)
         return false;
     for (int i = sliced; i < dims; i++)
         if (t->ne[dims - 1 - i] != shape[i])

@@ -20,13 +20,14 @@ static struct bound bound_of(int row, const float *data, int64_t n, int64_t cols
                              .rows = n, .cols = cols, .stride = cols * 4, .depth = 1 } };
 }
 
-/* Runs: a = the wide table, b = the narrow one, y = the step. Leaves y [ROWS][its width] and
- * returns the width; -1 with the reason if the step does not link. */
+/* Runs: a = the wide table, b = the narrow one, c = tanh(a), y = the step. Leaves y
+ * [ROWS][its width] and returns the width; -1 with the reason if the step does not link. */
 static int64_t run_step(struct step step, int threads, float y[ROWS][MOST], pith_error *err)
 {
     static const struct allocator plain;
     const struct step steps[] = { { OP_EMBED, "a", "ids", "e", NULL, NULL },
-                                  { OP_EMBED, "b", "ids", "f", NULL, NULL }, step, { 0 } };
+                                  { OP_EMBED, "b", "ids", "f", NULL, NULL },
+                                  { OP_ACTIVATE, "c", "a", NULL, "tanh", NULL }, step, { 0 } };
     const struct arch arch = { .name = "test", .parts = { { "decode", steps, NULL, NULL, "1" } } };
     struct numbers numbers = { .layer = -1 };
     struct bound bounds[] = { bound_of(0, wide, ROWS, WIDTH), bound_of(1, narrow, ROWS, HALF),
@@ -89,6 +90,7 @@ static void refuse(struct step step, const char *part)
 
 static double a(int t, int j) { return (double)wide[t * WIDTH + j]; }
 static double b(int t, int j) { return (double)narrow[t * HALF + j]; }
+static double c(int t, int j) { return tanh(a(t, j)); }
 
 static double scaled(int t, int j) { return a(t, j) * -2.5; }
 static double scaled_by_number(int t, int j) { return a(t, j) * 3 * (double)weight[0]; }
@@ -111,6 +113,36 @@ static void multiply(void)
     expect((struct step){ OP_MULTIPLY, "y", "a a", NULL, NULL, NULL }, WIDTH, squared);
     expect((struct step){ OP_MULTIPLY, "y", "a b", NULL, NULL, NULL }, WIDTH, by_runs);
     refuse((struct step){ OP_MULTIPLY, "y", "b a", NULL, NULL, NULL }, "12 and 24");
+}
+
+static double between(int t, int j, double by) { return a(t, j) + (c(t, j) - a(t, j)) * by; }
+static double by_vector(int t, int j) { return between(t, j, (double)weight[j]); }
+static double by_value(int t, int j) { return between(t, j, c(t, j)); }
+static double by_both(int t, int j) { return between(t, j, c(t, j) + (double)weight[j]); }
+
+static void lerp(void)
+{
+    expect((struct step){ OP_LERP, "y", "a c", "w", NULL, NULL }, WIDTH, by_vector);
+    expect((struct step){ OP_LERP, "y", "a c c", NULL, NULL, NULL }, WIDTH, by_value);
+    expect((struct step){ OP_LERP, "y", "a c c", "w", NULL, NULL }, WIDTH, by_both);
+    refuse((struct step){ OP_LERP, "y", "a c", NULL, NULL, NULL }, "neither");
+    refuse((struct step){ OP_LERP, "y", "a b", "w", NULL, NULL }, "24 and 12");
+    refuse((struct step){ OP_LERP, "y", "a c b", NULL, NULL, NULL }, "t has 12");
+}
+
+static double sum_of(int t, int from, int n)
+{
+    return n ? a(t, from) + sum_of(t, from + 1, n - 1) : 0;
+}
+
+static double row_sum(int t, int j) { return sum_of(t, j, WIDTH); }
+static double run_sum(int t, int j) { return sum_of(t, j * 8, 8); }
+
+static void sum(void)
+{
+    expect((struct step){ OP_SUM, "y", "a", NULL, NULL, NULL }, 1, row_sum);
+    expect((struct step){ OP_SUM, "y", "a", NULL, "8", NULL }, 3, run_sum);
+    refuse((struct step){ OP_SUM, "y", "a", NULL, "7", NULL }, "runs of 7");
 }
 
 static double capped(int t, int j) { return 1.5 * tanh(a(t, j) / 1.5); }
@@ -203,6 +235,8 @@ int main(int argc, char **argv)
     CHECK_START(argc, argv);
     RUN(scale);
     RUN(multiply);
+    RUN(lerp);
+    RUN(sum);
     RUN(softcap);
     RUN(clamp);
     RUN(temper);

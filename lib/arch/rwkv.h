@@ -1,0 +1,31 @@
+/* rwkv.h - what rwkv6.c and rwkv7.c have in common: the first keys, and the steps before and
+ * behind the blocks.
+ */
+#ifndef PI_ARCH_RWKV_H
+#define PI_ARCH_RWKV_H
+
+#include "graph/recipe.h"
+
+/* The context has no bound of its own; `size` is that of a head. */
+#define RWKV_KEYS                                                       \
+    { "ctx", "context_length", "", "1048576" },                         \
+    { "dim", "embedding_length", "hidden_size", NULL },                 \
+    { "layers", "block_count", "num_hidden_layers", NULL },             \
+    { "vocab", "vocab_size", "vocab_size", "tokens" },                  \
+    { "eps", "attention.layer_norm_epsilon", "layer_norm_epsilon|norm_eps", NULL }, \
+    { "size", "wkv.head_size", "head_size|head_dim", NULL }
+
+#define RWKV_NORM(name, gguf, hf)                      \
+    { name, gguf ".weight", hf ".weight", "dim" },     \
+    { name ".bias", gguf ".bias", hf ".bias", "dim" }
+
+#define RWKV_ENTER                                           \
+    { OP_EMBED,    "x", "ids",       "embed" },              \
+    { OP_NORM,     "x", "x",         "norm0", "eps,layernorm" }
+
+#define RWKV_LEAVE                                           \
+    { OP_PICK,     "y", "x" },                               \
+    { OP_NORM,     "y", "y",         "norm",  "eps,layernorm" }, \
+    { OP_LINEAR,   "logits", "y",    "head" }
+
+#endif
