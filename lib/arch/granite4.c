@@ -1,9 +1,10 @@
 /* granite4.c - Granite 4: the decoder of falcon_h1.c with one of the mixers in each layer and, in
- * larger ones, experts beside the shared feed-forward. IBM 2025.
+ * larger ones, experts beside the shared feed-forward; and Granite 3 with experts, whose layers all
+ * attend. IBM 2024 and 2025.
  */
 #include "graph/recipe.h"
 
-extern const struct arch pi_arch_falcon_h1, pi_arch_granite4;
+extern const struct arch pi_arch_falcon_h1, pi_arch_granite4, pi_arch_granitemoe;
 
 static const struct key granite4_keys[] = {
     { "attends", "attention.head_count_kv", "layer_types|layers_block_type", NULL },
@@ -45,4 +46,18 @@ static const struct weight granite4_weights[] = {
 const struct arch pi_arch_granite4 = {
     .name = "granitehybrid", .hf = "granitemoehybrid", .like = &pi_arch_falcon_h1,
     .keys = granite4_keys, .weights = granite4_weights,
+};
+
+static const struct key granitemoe_keys[] = {
+    { "attends", "", "", "1" },
+    { "turned", "", "", "1" },
+    { "ff", "feed_forward_length", "intermediate_size", NULL },
+    { "mheads", "", "", "1" },
+    { "states", "", "", "1" },
+    { 0 }
+};
+
+const struct arch pi_arch_granitemoe = {
+    .name = "granitemoe", .hf = "granitemoe|granitemoeshared", .like = &pi_arch_granite4,
+    .keys = granitemoe_keys,
 };

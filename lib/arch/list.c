@@ -56,6 +56,7 @@
     ROW(qwen3next) \
     ROW(falcon_h1) \
     ROW(granite4) \
+    ROW(granitemoe) \
     ROW(gemma4) \
     ROW(gptoss) \
     ROW(rwkv6) \

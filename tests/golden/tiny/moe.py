@@ -26,6 +26,10 @@ GPT_OSS["rope_parameters"] = dict(
                    rope_type="yarn", rope_theta=5000.0, factor=8.0,
                    beta_fast=32.0, beta_slow=1.0, truncate=False,
                    original_max_position_embeddings=32)
+GRANITE = dict({**SMALL, "intermediate_size": 24}, num_local_experts=5,
+               num_experts_per_tok=2, embedding_multiplier=3.0,
+               logits_scaling=2.0, residual_multiplier=0.6,
+               attention_multiplier=0.2)
 SAYS = dict(scoring_func="sigmoid")  # config.json as published does
 
 
@@ -116,6 +120,9 @@ MODELS = {
     "glm4-lite": dict(model_type="glm4_moe_lite", adjust=bias,
                       hparams=SAYS, config={
         **SMALL, **SIGMOID, **LATENT, "q_lora_rank": 16}),
+    "granitemoe": dict(model_type="granitemoe", config=GRANITE),
+    "granitemoe-shared": dict(model_type="granitemoeshared", config=dict(
+        GRANITE, shared_intermediate_size=40)),
     "gpt-oss": dict(model_type="gpt_oss", config=GPT_OSS),
     "gpt-oss-mxfp4": dict(model_type="gpt_oss", adjust=round_mxfp4,
                           finish=pack_mxfp4, config=GPT_OSS),
