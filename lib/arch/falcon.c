@@ -19,6 +19,7 @@ static const struct key falcon_keys[] = {
     { "parallel", "", "", "new || beside" },
     { "biased", "", "alibi", "0" },
     { "alibi", "", "", "8*biased" },
+    { "steep", "", "", "1/sqrt(hd)" }, /* they are scaled like the scores */
     { "rot", "rope.dimension_count", "", "biased ? 0 : hd" },
     { "fused", "", "", "hf" },
     { 0 }

@@ -26,6 +26,7 @@ static const struct key gpt2_keys[] = {
     { "learned", "", "", "1" },     /* a table of positions */
     { "parallel", "", "", "0" },    /* attention and feed-forward both read the block's input */
     { "alibi", "", "", "0" },       /* largest bias; 0: none */
+    { "steep", "", "", "0" },       /* times all biases; 0: 1 */
     { "window", "", "", "0" },
     { "clip", "", "", "0" },        /* of q, k and v; 0: none */
     { "rot", "", "", "0" },         /* dimensions of a head that are turned */
@@ -97,7 +98,7 @@ static const struct step gpt2_block[] = {
     { OP_CLAMP,    "v", "v",     NULL,      "clip", "clip" },
     { OP_ROPE,     "q", "q angles", NULL,   "hd,interleaved", "rot" },
     { OP_ROPE,     "k", "k angles", NULL,   "hd,interleaved", "rot" },
-    { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv,0,0,window,alibi" },
+    { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv,0,0,window,alibi,0,0,0,steep" },
     { OP_LINEAR,   "o", "a",     "o" },
     { OP_ADD,      "x", "x o",   NULL,      NULL, "!parallel" },
     { OP_NORM,     "h", "x",     "norm2?",  "eps,layernorm" },

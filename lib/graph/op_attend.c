@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, BACK };
+enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, BACK, STEEP };
 
 enum {
     UNIT_ROWS = 64, /* that share what is read of a block */
@@ -53,8 +53,8 @@ static int64_t width_of(const struct program *program, const struct linked *s, i
 
 static int check_params(const struct linked *s, pith_error *err)
 {
-    if (!(s->p[CAP] >= 0) || !(s->p[ALIBI] >= 0))
-        return pi_step_fail(s, err, "the cap and the bias must not be negative");
+    if (!(s->p[CAP] >= 0) || !(s->p[ALIBI] >= 0) || !(s->p[STEEP] >= 0))
+        return pi_step_fail(s, err, "the cap and the biases must not be negative");
     if ((s->p[WINDOW] != 0 && !pi_whole(s->p[WINDOW])) ||
         (s->p[CHUNK] != 0 && !pi_whole(s->p[CHUNK])) ||
         (s->p[BACK] != 0 && !pi_whole(s->p[BACK])))
@@ -65,9 +65,11 @@ static int check_params(const struct linked *s, pith_error *err)
 }
 
 /* The slope of each head: powers of 2^(-most/n) for n heads, n the largest power of two; the
- * heads behind those take every second one of the next finer series. Press et al. 2021. */
-static int make_slopes(struct shaping *at, int64_t heads, double most, pith_error *err)
+ * heads behind those take every second one of the next finer series. Press et al. 2021. All are
+ * times `steep`, where that is not 0. */
+static int make_slopes(struct shaping *at, int64_t heads, pith_error *err)
 {
+    double most = at->s->p[ALIBI], steep = at->s->p[STEEP] == 0 ? 1 : at->s->p[STEEP];
     double *slope = pi_arena_alloc(at->arena, (size_t)heads, sizeof *slope);
     int64_t n = 1;
 
@@ -76,8 +78,8 @@ static int make_slopes(struct shaping *at, int64_t heads, double most, pith_erro
     while (n * 2 <= heads)
         n *= 2;
     for (int64_t i = 0; i < heads; i++)
-        slope[i] = i < n ? pow(2, -most * (double)(i + 1) / (double)n)
-                         : pow(2, -most * (double)(2 * (i - n) + 1) / (double)(2 * n));
+        slope[i] = steep * pow(2, i < n ? -most * (double)(i + 1) / (double)n
+                                        : -most * (double)(2 * (i - n) + 1) / (double)(2 * n));
     at->s->table = slope;
     return PITH_OK;
 }
@@ -112,7 +114,7 @@ static int attend_shape(struct shaping *at, pith_error *err)
         return pi_step_fail(s, err, "%s has %lld values, there are %lld heads", s->w.name,
                             (long long)s->w.cols, (long long)h);
     at->width = values / k * h;
-    return s->p[ALIBI] > 0 ? make_slopes(at, h, s->p[ALIBI], err) : PITH_OK;
+    return s->p[ALIBI] > 0 ? make_slopes(at, h, err) : PITH_OK;
 }
 
 static int64_t blocks_of(const struct plan *plan)

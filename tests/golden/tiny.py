@@ -24,6 +24,7 @@ each golden.json names. Besides model_type and config a row may have
     seed             another draw
     architecture     the converter's class, where config.json names another
     inner            ... or a class within it
+    attention        another implementation than the eager one
 
 golden.json:
     versions
@@ -187,9 +188,10 @@ def digits(values):
     return [float(f"{v:.7g}") for v in values.tolist()]
 
 
-def make_golden(name, folder):
+def make_golden(name, row, folder):
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager").eval()
+        folder, dtype=torch.float32,
+        attn_implementation=row.get("attention", "eager")).eval()
     vocab = model.config.get_text_config().vocab_size
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     ids, chain = find_chain(model, vocab, rng)
@@ -219,7 +221,7 @@ def main():
     for name in options.names or rows:
         row, folder = rows[name], HERE / name
         make_folder(name, row, folder)
-        make_golden(name, folder)
+        make_golden(name, row, folder)
         if "finish" in row:
             row["finish"](folder)
         if row.get("gguf", True):

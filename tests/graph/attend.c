@@ -18,7 +18,7 @@ static int32_t ids[TOKENS];
 struct way {
     const char *params, *weight;
     int h, k, c, cv;
-    double scale, cap, window, alibi, chunk;
+    double scale, cap, window, alibi, chunk, steep;
     bool both;
     double again; /* window of a second layer that uses the state of the first; 0: none */
 };
@@ -117,8 +117,9 @@ static double slope_of(const struct way *w, int head)
         return 0;
     while (n * 2 <= w->h)
         n *= 2;
-    return head < n ? pow(pow(2, -w->alibi / n), head + 1)
-                    : pow(pow(2, -w->alibi / (2 * n)), 2 * (head - n) + 1);
+    return (w->steep > 0 ? w->steep : 1) *
+           (head < n ? pow(pow(2, -w->alibi / n), head + 1)
+                     : pow(pow(2, -w->alibi / (2 * n)), 2 * (head - n) + 1));
 }
 
 /* What position p of a head must be, over the n positions there are. */
@@ -228,6 +229,8 @@ static void biases(void)
         200);
     try((struct way){ .params = "12,4,0,0,9,4", .h = 12, .k = 4, .c = 16, .cv = 16, .alibi = 4,
                       .window = 9 }, 150);
+    try((struct way){ .params = "6,6,0,0,0,8,0,0,0,0.25", .h = 6, .k = 6, .c = 16, .cv = 16,
+                      .alibi = 8, .steep = 0.25 }, 200);
 }
 
 static void both_ways(void)

@@ -49,7 +49,9 @@ MODELS = {
         num_attention_heads=4, num_kv_heads=2, layer_norm_epsilon=1e-3,
         max_position_embeddings=128, new_decoder_architecture=True,
         bias=False, alibi=False)),
-    "falcon-rw": dict(model_type="falcon", gguf=False, config=dict(
+    # Eagerly, transformers adds the linear biases twice.
+    "falcon-rw": dict(model_type="falcon", gguf=False, attention="sdpa",
+                      config=dict(
         vocab_size=128, hidden_size=32, num_hidden_layers=2,
         num_attention_heads=4, layer_norm_epsilon=1e-3,
         max_position_embeddings=128, multi_query=False, parallel_attn=False,
