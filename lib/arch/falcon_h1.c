@@ -13,6 +13,7 @@ extern const struct arch pi_arch_llama, pi_arch_falcon_h1;
 
 static const struct key falcon_h1_keys[] = {
     MAMBA2_KEYS,
+    { "norm_first", "", "mamba_norm_before_gate", "hf" },
     { "attends", "", "", "1" },
     { "recurs", "", "", "1" }, /* beside attention too */
     { "turned", "", "", "1" },

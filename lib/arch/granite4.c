@@ -9,6 +9,7 @@ extern const struct arch pi_arch_falcon_h1, pi_arch_granite4, pi_arch_granitemoe
 static const struct key granite4_keys[] = {
     { "attends", "attention.head_count_kv", "layer_types|layers_block_type", NULL },
     { "recurs", "", "", "0" },
+    { "norm_first", "", "", "0" },
     { "interleaved", "", "", "!hf" },
     { "turned", "rope.scaling.finetuned", "position_embedding_type", "!hf" },
     { "sff", "expert_shared_feed_forward_length", "shared_intermediate_size", "0" },

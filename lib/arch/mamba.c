@@ -116,7 +116,7 @@ static const struct weight mamba2_weights[] = {
 static const struct step mamba2_block[] = {
     { OP_NORM,     "h", "x",          "norm1", "eps,rms" },
     MAMBA2_IN_STEPS(NULL),
-    MAMBA2_SCAN_STEPS(NULL),
+    MAMBA2_SCAN_STEPS("1"),
     { OP_ADD,      "x", "x o" },
     { 0 }
 };

@@ -3,6 +3,8 @@
  *     h --z--> z     h --i,b,c--> conv --> silu     h --dt--> softplus
  *     i, dt, b, c --> scan --> * silu(z) --> norm, if there is one --out--> o
  *
+ * Where norm_first, the norm comes before silu(z).
+ *
  * One matrix holds the rows of z, i, b, c and dt, in this order, and one convolution i, b and c.
  */
 #ifndef PI_ARCH_MAMBA_H
@@ -17,7 +19,8 @@
     { "inner", "ssm.inner_size", "mamba_d_ssm", "mheads*mhd" },                                \
     { "states", "ssm.state_size", "mamba_d_state|ssm_state_size|state_size", NULL },           \
     { "groups", "ssm.group_count", "mamba_n_groups|n_groups", "1" },                           \
-    { "taps", "ssm.conv_kernel", "mamba_d_conv|conv_kernel", "4" }
+    { "taps", "ssm.conv_kernel", "mamba_d_conv|conv_kernel", "4" },                            \
+    { "norm_first", "", "", "0" }
 
 /* `at` is the mixer's place in safetensors, `where` an expression: the layers that have one. */
 #define MAMBA2_IN(at) "blk.%d.ssm_in.weight", "layers.%d." at ".in_proj.weight"
@@ -68,8 +71,11 @@
     { OP_ADD,      "dt", "dt",      "dt_bias", NULL, where },                                  \
     { OP_ACTIVATE, "dt", "dt",      NULL,     "softplus", where },                             \
     { OP_SCAN,     "s", "i dt b c", "rate",   "groups", where },                               \
+    { OP_NORM,     "s", "s",        "mix_norm?", "eps,rms,inner/groups",                       \
+      "norm_first && (" where ")" },                                                             \
     { OP_GATE,     "s", "z s",      NULL,     "silu", where },                                 \
-    { OP_NORM,     "s", "s",        "mix_norm?", "eps,rms,inner/groups", where },              \
+    { OP_NORM,     "s", "s",        "mix_norm?", "eps,rms,inner/groups",                       \
+      "!norm_first && (" where ")" },                                                            \
     { OP_LINEAR,   "o", "s",        "out",    NULL, where }
 
 #endif

@@ -20,6 +20,16 @@ GRANITE = dict(num_attention_heads=4, num_key_value_heads=2,
                logits_scaling=2.0, residual_multiplier=0.6,
                attention_multiplier=0.2, position_embedding_type="nope",
                tie_word_embeddings=True)
+FALCON_H1 = dict(
+    SMALL, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=8, rms_norm_eps=1e-3, rope_parameters=ROPE,
+    mamba_d_ssm=48, mamba_n_heads=6, mamba_d_head=8, mamba_n_groups=2,
+    mamba_d_state=12, mamba_d_conv=4, mamba_chunk_size=8, mamba_rms_norm=True,
+    mamba_norm_before_gate=False, attention_in_multiplier=0.5,
+    attention_out_multiplier=2.0, ssm_in_multiplier=4.0,
+    ssm_out_multiplier=0.5, mlp_multipliers=[0.5, 2.0], key_multiplier=0.25,
+    ssm_multipliers=[0.5, 0.25, 1.0, 2.0, 0.125], lm_head_multiplier=0.5,
+    embedding_multiplier=2.0, tie_word_embeddings=False)
 
 MODELS = {
     "lfm2": dict(model_type="lfm2", config=dict(
@@ -57,18 +67,10 @@ MODELS = {
         num_hidden_layers=2,
         linear_num_key_heads=2, linear_num_value_heads=4,
         tie_word_embeddings=False)),
-    "falcon-h1": dict(model_type="falcon_h1", config=dict(
-        SMALL, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=8,
-        rms_norm_eps=1e-3, rope_parameters=ROPE, mamba_d_ssm=48,
-        mamba_n_heads=6, mamba_d_head=8, mamba_n_groups=2, mamba_d_state=12,
-        mamba_d_conv=4, mamba_chunk_size=8, mamba_rms_norm=True,
-        mamba_norm_before_gate=False, attention_in_multiplier=0.5,
-        attention_out_multiplier=2.0, ssm_in_multiplier=4.0,
-        ssm_out_multiplier=0.5, mlp_multipliers=[0.5, 2.0],
-        key_multiplier=0.25, ssm_multipliers=[0.5, 0.25, 1.0, 2.0, 0.125],
-        lm_head_multiplier=0.5, embedding_multiplier=2.0,
-        tie_word_embeddings=False)),
+    "falcon-h1": dict(model_type="falcon_h1", config=FALCON_H1),
+    "falcon-h1-norm": dict(model_type="falcon_h1", config=dict(
+        FALCON_H1, mamba_norm_before_gate=True),
+        gguf=False),  # llama.cpp has no such norm
     "granite4": dict(model_type="granitemoehybrid", hparams=dict(
         layer_types=["mamba", "attention", "mamba"]), config=dict(
         SMALL, **GRANITE, intermediate_size=40, num_hidden_layers=3,
