@@ -1,6 +1,7 @@
 /* unpack.c - weights to float32, rounded step by step as the formats define it.
  */
 #include "block.h"
+#include "kernel/formats.h"
 
 static PI_UNPACK(unpack_f16_avx512)
 {
@@ -84,40 +85,18 @@ INLINE_AVX512 void unpack_q8k_avx512(enum dtype type, float *y, const uint8_t *w
     }
 }
 
-#define UNPACK(format, TYPE, kind)                                                                \
+#define UNPACK(format, TYPE, kind, block, panel) \
     static PI_UNPACK(unpack_##format##_avx512) { unpack_##kind##_avx512(TYPE, y, w, n); }
 
-UNPACK(q4_0, DTYPE_Q4_0, q8)
-UNPACK(q4_1, DTYPE_Q4_1, q8)
-UNPACK(q5_0, DTYPE_Q5_0, q8)
-UNPACK(q5_1, DTYPE_Q5_1, q8)
-UNPACK(q8_0, DTYPE_Q8_0, q8)
-UNPACK(iq4_nl, DTYPE_IQ4_NL, q8)
-UNPACK(mxfp4, DTYPE_MXFP4, q8)
-UNPACK(q2_k, DTYPE_Q2_K, q8k)
-UNPACK(q3_k, DTYPE_Q3_K, q8k)
-UNPACK(q4_k, DTYPE_Q4_K, q8k)
-UNPACK(q5_k, DTYPE_Q5_K, q8k)
-UNPACK(q6_k, DTYPE_Q6_K, q8k)
-UNPACK(iq4_xs, DTYPE_IQ4_XS, q8k)
-
+PI_BLOCK_FORMATS(UNPACK)
 #undef UNPACK
 
 void pi_unpack_avx512(struct kernels *k)
 {
     k->unpack[DTYPE_F16] = unpack_f16_avx512;
     k->unpack[DTYPE_BF16] = unpack_bf16_avx512;
-    k->unpack[DTYPE_Q4_0] = unpack_q4_0_avx512;
-    k->unpack[DTYPE_Q4_1] = unpack_q4_1_avx512;
-    k->unpack[DTYPE_Q5_0] = unpack_q5_0_avx512;
-    k->unpack[DTYPE_Q5_1] = unpack_q5_1_avx512;
-    k->unpack[DTYPE_Q8_0] = unpack_q8_0_avx512;
-    k->unpack[DTYPE_IQ4_NL] = unpack_iq4_nl_avx512;
-    k->unpack[DTYPE_MXFP4] = unpack_mxfp4_avx512;
-    k->unpack[DTYPE_Q2_K] = unpack_q2_k_avx512;
-    k->unpack[DTYPE_Q3_K] = unpack_q3_k_avx512;
-    k->unpack[DTYPE_Q4_K] = unpack_q4_k_avx512;
-    k->unpack[DTYPE_Q5_K] = unpack_q5_k_avx512;
-    k->unpack[DTYPE_Q6_K] = unpack_q6_k_avx512;
-    k->unpack[DTYPE_IQ4_XS] = unpack_iq4_xs_avx512;
+
+#define SET(format, TYPE, kind, block, panel) k->unpack[TYPE] = unpack_##format##_avx512;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
 }

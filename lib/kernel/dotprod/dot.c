@@ -5,6 +5,7 @@
  * rows by four bytes of the token.
  */
 #include "panel.h"
+#include "kernel/formats.h"
 
 /* [first token: rows 0..3 | rows 4..7 | second token: likewise] */
 INLINE_NEON int lane_dotprod(int row, int token) { return 8 * token + row; }
@@ -64,46 +65,23 @@ PANEL(wide_min, true, 2)
 #undef PANEL
 
 /* y[t][r]: up to three tokens by neon/row.h, which has less to prepare; more by panel.h */
-#define DOT(format, TYPE, block, shape)                                                       \
+#define DOT(format, TYPE, kind, block, panel)                                                 \
     static PI_DOT(dot_##format##_dotprod)                                                     \
     {                                                                                         \
         if (m < 4)                                                                            \
             rows_neon(mac_dotprod, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y,   \
                       y_stride);                                                              \
         else                                                                                  \
-            rows_dotprod(&engine_dotprod, panel_##shape##_dotprod, TYPE, block, rows, cols, w,\
+            rows_dotprod(&engine_dotprod, panel_##panel##_dotprod, TYPE, block, rows, cols, w,\
                          w_stride, m, x, x_stride, y, y_stride);                              \
     }
 
-DOT(q4_0, DTYPE_Q4_0, 32, q8)
-DOT(q4_1, DTYPE_Q4_1, 32, q8_min)
-DOT(q5_0, DTYPE_Q5_0, 32, q8)
-DOT(q5_1, DTYPE_Q5_1, 32, q8_min)
-DOT(q8_0, DTYPE_Q8_0, 32, q8)
-DOT(iq4_nl, DTYPE_IQ4_NL, 32, q8)
-DOT(mxfp4, DTYPE_MXFP4, 32, q8)
-DOT(q2_k, DTYPE_Q2_K, 256, q8k_min)
-DOT(q3_k, DTYPE_Q3_K, 256, q8k)
-DOT(q4_k, DTYPE_Q4_K, 256, wide_min)
-DOT(q5_k, DTYPE_Q5_K, 256, wide_min)
-DOT(q6_k, DTYPE_Q6_K, 256, q8k)
-DOT(iq4_xs, DTYPE_IQ4_XS, 256, wide)
-
+PI_BLOCK_FORMATS(DOT)
 #undef DOT
 
 void pi_dot_dotprod(struct kernels *k)
 {
-    k->dot[DTYPE_Q4_0] = dot_q4_0_dotprod;
-    k->dot[DTYPE_Q4_1] = dot_q4_1_dotprod;
-    k->dot[DTYPE_Q5_0] = dot_q5_0_dotprod;
-    k->dot[DTYPE_Q5_1] = dot_q5_1_dotprod;
-    k->dot[DTYPE_Q8_0] = dot_q8_0_dotprod;
-    k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_dotprod;
-    k->dot[DTYPE_MXFP4] = dot_mxfp4_dotprod;
-    k->dot[DTYPE_Q2_K] = dot_q2_k_dotprod;
-    k->dot[DTYPE_Q3_K] = dot_q3_k_dotprod;
-    k->dot[DTYPE_Q4_K] = dot_q4_k_dotprod;
-    k->dot[DTYPE_Q5_K] = dot_q5_k_dotprod;
-    k->dot[DTYPE_Q6_K] = dot_q6_k_dotprod;
-    k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_dotprod;
+#define SET(format, TYPE, kind, block, panel) k->dot[TYPE] = dot_##format##_dotprod;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
 }

@@ -4,6 +4,7 @@
  * A vector of a tile is two rows by two tokens, and SMMLA multiplies them eight columns deep.
  */
 #include "kernel/dotprod/panel.h"
+#include "kernel/formats.h"
 
 /* [rows 0, 1 | 2, 3 | 4, 5 | 6, 7], each [row][token] */
 INLINE_NEON int lane_i8mm(int row, int token) { return 2 * row + token; }
@@ -64,46 +65,23 @@ PANEL(wide_min, true, 2)
 
 /* y[t][r]: one or two tokens by SDOT and neon/row.h, which has less to prepare; more by
  * dotprod/panel.h */
-#define DOT(format, TYPE, block, shape)                                                       \
+#define DOT(format, TYPE, kind, block, panel)                                                 \
     static PI_DOT(dot_##format##_i8mm)                                                        \
     {                                                                                         \
         if (m < 3)                                                                            \
             rows_neon(mac_dotprod, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y,   \
                       y_stride);                                                              \
         else                                                                                  \
-            rows_dotprod(&engine_i8mm, panel_##shape##_i8mm, TYPE, block, rows, cols, w,      \
+            rows_dotprod(&engine_i8mm, panel_##panel##_i8mm, TYPE, block, rows, cols, w,      \
                          w_stride, m, x, x_stride, y, y_stride);                              \
     }
 
-DOT(q4_0, DTYPE_Q4_0, 32, q8)
-DOT(q4_1, DTYPE_Q4_1, 32, q8_min)
-DOT(q5_0, DTYPE_Q5_0, 32, q8)
-DOT(q5_1, DTYPE_Q5_1, 32, q8_min)
-DOT(q8_0, DTYPE_Q8_0, 32, q8)
-DOT(iq4_nl, DTYPE_IQ4_NL, 32, q8)
-DOT(mxfp4, DTYPE_MXFP4, 32, q8)
-DOT(q2_k, DTYPE_Q2_K, 256, q8k_min)
-DOT(q3_k, DTYPE_Q3_K, 256, q8k)
-DOT(q4_k, DTYPE_Q4_K, 256, wide_min)
-DOT(q5_k, DTYPE_Q5_K, 256, wide_min)
-DOT(q6_k, DTYPE_Q6_K, 256, q8k)
-DOT(iq4_xs, DTYPE_IQ4_XS, 256, wide)
-
+PI_BLOCK_FORMATS(DOT)
 #undef DOT
 
 void pi_dot_i8mm(struct kernels *k)
 {
-    k->dot[DTYPE_Q4_0] = dot_q4_0_i8mm;
-    k->dot[DTYPE_Q4_1] = dot_q4_1_i8mm;
-    k->dot[DTYPE_Q5_0] = dot_q5_0_i8mm;
-    k->dot[DTYPE_Q5_1] = dot_q5_1_i8mm;
-    k->dot[DTYPE_Q8_0] = dot_q8_0_i8mm;
-    k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_i8mm;
-    k->dot[DTYPE_MXFP4] = dot_mxfp4_i8mm;
-    k->dot[DTYPE_Q2_K] = dot_q2_k_i8mm;
-    k->dot[DTYPE_Q3_K] = dot_q3_k_i8mm;
-    k->dot[DTYPE_Q4_K] = dot_q4_k_i8mm;
-    k->dot[DTYPE_Q5_K] = dot_q5_k_i8mm;
-    k->dot[DTYPE_Q6_K] = dot_q6_k_i8mm;
-    k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_i8mm;
+#define SET(format, TYPE, kind, block, panel) k->dot[TYPE] = dot_##format##_i8mm;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
 }

@@ -4,6 +4,7 @@
  * row.h with products of bytes in 16 bits, of which two fit.
  */
 #include "row.h"
+#include "kernel/formats.h"
 
 /* 2 * 128 * 127 < 2^15 */
 INLINE_NEON int32x4_t mac_neon(bool fresh, int32x4_t sum, int8x16_t w, int8x16_t x)
@@ -102,7 +103,7 @@ INLINE_NEON void tokens_f_neon(enum dtype type, int R, int64_t cols, const uint8
             tokens_f_neon(TYPE, 1, cols, w, w_stride, m, x, x_stride, y, y_stride);      \
     }
 
-#define DOT(format, TYPE, block)                                                              \
+#define DOT(format, TYPE, kind, block, panel)                                                 \
     static PI_DOT(dot_##format##_neon)                                                        \
     {                                                                                         \
         rows_neon(mac_neon, TYPE, block, rows, cols, w, w_stride, m, x, x_stride, y, y_stride); \
@@ -111,19 +112,7 @@ INLINE_NEON void tokens_f_neon(enum dtype type, int R, int64_t cols, const uint8
 DOT_FLOAT(f32, DTYPE_F32)
 DOT_FLOAT(f16, DTYPE_F16)
 DOT_FLOAT(bf16, DTYPE_BF16)
-DOT(q4_0, DTYPE_Q4_0, 32)
-DOT(q4_1, DTYPE_Q4_1, 32)
-DOT(q5_0, DTYPE_Q5_0, 32)
-DOT(q5_1, DTYPE_Q5_1, 32)
-DOT(q8_0, DTYPE_Q8_0, 32)
-DOT(iq4_nl, DTYPE_IQ4_NL, 32)
-DOT(mxfp4, DTYPE_MXFP4, 32)
-DOT(q2_k, DTYPE_Q2_K, 256)
-DOT(q3_k, DTYPE_Q3_K, 256)
-DOT(q4_k, DTYPE_Q4_K, 256)
-DOT(q5_k, DTYPE_Q5_K, 256)
-DOT(q6_k, DTYPE_Q6_K, 256)
-DOT(iq4_xs, DTYPE_IQ4_XS, 256)
+PI_BLOCK_FORMATS(DOT)
 
 #undef DOT_FLOAT
 #undef DOT
@@ -133,17 +122,8 @@ void pi_dot_neon(struct kernels *k)
     k->dot[DTYPE_F32] = dot_f32_neon;
     k->dot[DTYPE_F16] = dot_f16_neon;
     k->dot[DTYPE_BF16] = dot_bf16_neon;
-    k->dot[DTYPE_Q4_0] = dot_q4_0_neon;
-    k->dot[DTYPE_Q4_1] = dot_q4_1_neon;
-    k->dot[DTYPE_Q5_0] = dot_q5_0_neon;
-    k->dot[DTYPE_Q5_1] = dot_q5_1_neon;
-    k->dot[DTYPE_Q8_0] = dot_q8_0_neon;
-    k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_neon;
-    k->dot[DTYPE_MXFP4] = dot_mxfp4_neon;
-    k->dot[DTYPE_Q2_K] = dot_q2_k_neon;
-    k->dot[DTYPE_Q3_K] = dot_q3_k_neon;
-    k->dot[DTYPE_Q4_K] = dot_q4_k_neon;
-    k->dot[DTYPE_Q5_K] = dot_q5_k_neon;
-    k->dot[DTYPE_Q6_K] = dot_q6_k_neon;
-    k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_neon;
+
+#define SET(format, TYPE, kind, block, panel) k->dot[TYPE] = dot_##format##_neon;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
 }

@@ -1,0 +1,29 @@
+/* formats.h - the formats in blocks that every SIMD tier executes, one row each:
+ *
+ *     ROW(name, number, kind, block, panel)
+ *
+ * kind: q8 blocks have one scale, q8k a scale per sub-block. block: weights in a block.
+ * panel: how the int8 panel engines add products up; wide: sub-blocks of 32 weights, not 16;
+ * _min: blocks or sub-blocks have an offset.
+ */
+#ifndef PI_KERNEL_FORMATS_H
+#define PI_KERNEL_FORMATS_H
+
+/* clang-format off */
+#define PI_BLOCK_FORMATS(ROW) \
+    ROW(q4_0,   DTYPE_Q4_0,   q8,  32,  q8) \
+    ROW(q4_1,   DTYPE_Q4_1,   q8,  32,  q8_min) \
+    ROW(q5_0,   DTYPE_Q5_0,   q8,  32,  q8) \
+    ROW(q5_1,   DTYPE_Q5_1,   q8,  32,  q8_min) \
+    ROW(q8_0,   DTYPE_Q8_0,   q8,  32,  q8) \
+    ROW(iq4_nl, DTYPE_IQ4_NL, q8,  32,  q8) \
+    ROW(mxfp4,  DTYPE_MXFP4,  q8,  32,  q8) \
+    ROW(q2_k,   DTYPE_Q2_K,   q8k, 256, q8k_min) \
+    ROW(q3_k,   DTYPE_Q3_K,   q8k, 256, q8k) \
+    ROW(q4_k,   DTYPE_Q4_K,   q8k, 256, wide_min) \
+    ROW(q5_k,   DTYPE_Q5_K,   q8k, 256, wide_min) \
+    ROW(q6_k,   DTYPE_Q6_K,   q8k, 256, q8k) \
+    ROW(iq4_xs, DTYPE_IQ4_XS, q8k, 256, wide)
+/* clang-format on */
+
+#endif
