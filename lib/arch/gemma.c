@@ -77,7 +77,6 @@ static const struct weight gemma3_weights[] = {
 };
 
 const struct arch pi_arch_gemma3 = {
-    .name = "gemma3", .hf = "gemma3_text|gemma3", .prefix = "model.|model.language_model.|"
-    "language_model.model.", .like = &pi_arch_gemma2, .keys = gemma3_keys,
+    .name = "gemma3", .hf = "gemma3_text", .like = &pi_arch_gemma2, .keys = gemma3_keys,
     .weights = gemma3_weights,
 };

@@ -143,7 +143,7 @@ static const struct step gemma4_leave[] = {
 };
 
 const struct arch pi_arch_gemma4 = {
-    .name = "gemma4", .hf = "gemma4_text|gemma4", .like = &pi_arch_gemma3, .keys = gemma4_keys,
+    .name = "gemma4", .hf = "gemma4_text", .like = &pi_arch_gemma3, .keys = gemma4_keys,
     .weights = gemma4_weights,
     .parts = { { "decode", gemma4_enter, gemma4_block, gemma4_leave, "layers" } },
 };

@@ -9,6 +9,7 @@
     ROW(gpt2) \
     ROW(qwen2moe) \
     ROW(qwen3moe) \
+    ROW(qwen3vlmoe) \
     ROW(olmoe) \
     ROW(dots1) \
     ROW(glm4moe) \
@@ -76,14 +77,9 @@ const struct arch *pi_arch_at(int i)
 
 const struct arch *pi_arch_find(struct str name, bool hf)
 {
-    for (size_t i = 0; i < PI_COUNT(families); i++) {
-        struct str rest = pi_str(hf && families[i]->hf ? families[i]->hf : families[i]->name);
-        struct str one;
-
-        while (pi_str_cut(&rest, '|', &one))
-            if (pi_str_equal(name, one))
-                return families[i];
-    }
+    for (size_t i = 0; i < PI_COUNT(families); i++)
+        if (pi_str_listed(name, hf && families[i]->hf ? families[i]->hf : families[i]->name))
+            return families[i];
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* ministral.c - Ministral 3: Llama with scores that grow with the position of the query. Ministral
- * of 2024: with local layers.
+ * of 2024 and Mistral 7B of 2023: with local layers.
  */
 #include "graph/recipe.h"
 
@@ -12,10 +12,10 @@ static const struct key mistral3_keys[] = {
 };
 
 const struct arch pi_arch_mistral3 = {
-    .name = "mistral3", .hf = "ministral3|mistral3", .prefix = "model.|model.language_model.|"
-    "language_model.model.", .like = &pi_arch_dense, .keys = mistral3_keys,
+    .name = "mistral3", .hf = "ministral3", .like = &pi_arch_dense, .keys = mistral3_keys,
 };
 
+/* Without layer_types every layer is local. */
 static const struct key ministral_keys[] = {
     { "window", "", "sliding_window", "0" },
     { "pattern", "", "layer_types", "-1" },
@@ -23,5 +23,5 @@ static const struct key ministral_keys[] = {
 };
 
 const struct arch pi_arch_ministral = {
-    .name = "ministral", .like = &pi_arch_dense, .keys = ministral_keys,
+    .name = "ministral", .hf = "ministral|mistral", .like = &pi_arch_dense, .keys = ministral_keys,
 };

@@ -3,14 +3,30 @@
  * 2024, arXiv 2409.02060; dots.llm1, arXiv 2506.05767; GLM-4.5, arXiv 2508.06471; ERNIE 4.5;
  * MiniMax-M2.
  */
-#include "graph/recipe.h"
+#include "moe.h"
 
 extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3, pi_arch_qwen2moe,
-    pi_arch_qwen3moe, pi_arch_olmoe, pi_arch_dots1, pi_arch_glm4moe, pi_arch_ernie_moe,
-    pi_arch_minimax_m2;
+    pi_arch_qwen3moe, pi_arch_qwen3vlmoe, pi_arch_olmoe, pi_arch_dots1, pi_arch_glm4moe,
+    pi_arch_ernie_moe, pi_arch_minimax_m2;
 
 const struct arch pi_arch_qwen3moe = {
     .name = "qwen3moe", .hf = "qwen3_moe", .like = &pi_arch_qwen3,
+};
+
+/* The text part of Qwen3-VL: experts lie in one tensor, which is stored transposed. */
+static const struct weight turned_experts[] = {
+    { "gates", "blk.%d.ffn_gate_exps.weight", HF_FUSED, "experts,eff,dim", "0", "2*eff",
+      FIX_PACKED, .when = "moe" },
+    { "ups", "blk.%d.ffn_up_exps.weight", HF_FUSED, "experts,eff,dim", "eff", "2*eff",
+      FIX_PACKED, .when = "moe" },
+    { "downs", "blk.%d.ffn_down_exps.weight", HF_DOWNS, "experts,dim,eff", .fix = FIX_PACKED,
+      .when = "moe" },
+    { 0 }
+};
+
+const struct arch pi_arch_qwen3vlmoe = {
+    .name = "qwen3vlmoe", .hf = "qwen3_vl_moe_text", .like = &pi_arch_qwen3moe,
+    .weights = turned_experts,
 };
 
 static const struct key qwen2moe_keys[] = {

@@ -36,6 +36,9 @@
 #define HF_MOE(name) "layers.%d.mlp." name "|layers.%d.block_sparse_moe." name
 #define HF_EXPERT(name, w) HF_MOE("experts.%e." name ".weight") \
     "|layers.%d.block_sparse_moe.experts.%e." w ".weight"
+#define GGUF_FUSED "blk.%d.ffn_gate_up_exps.weight" /* each expert's gate, then its up */
+#define HF_FUSED "layers.%d.mlp.experts.gate_up_proj"
+#define HF_DOWNS "layers.%d.mlp.experts.down_proj"
 #define HF_SHARED(name) HF_MOE("shared_experts." name ".weight") \
     "|layers.%d.mlp.shared_expert." name ".weight"
 
@@ -55,12 +58,14 @@
       HF_MOE("gate.e_score_correction_bias") "|" HF_MOE("e_score_correction_bias")         \
       "|" HF_MOE("moe_statics.e_score_correction_bias"),                                   \
       "experts", .when = "moe" },                                                          \
-    { "gates", "blk.%d.ffn_gate_exps.weight|blk.%d.ffn_gate.%e.weight",                    \
-      HF_EXPERT("gate_proj", "w1"), "experts,eff,dim", .when = "moe" },                    \
-    { "ups", "blk.%d.ffn_up_exps.weight|blk.%d.ffn_up.%e.weight",                          \
-      HF_EXPERT("up_proj", "w3"), "experts,eff,dim", .when = "moe" },                      \
+    { "gates", "blk.%d.ffn_gate_exps.weight|blk.%d.ffn_gate.%e.weight|" GGUF_FUSED,        \
+      HF_EXPERT("gate_proj", "w1") "|" HF_FUSED, "experts,eff,dim", "0", "2*eff",          \
+      .when = "moe" },                                                                     \
+    { "ups", "blk.%d.ffn_up_exps.weight|blk.%d.ffn_up.%e.weight|" GGUF_FUSED,              \
+      HF_EXPERT("up_proj", "w3") "|" HF_FUSED, "experts,eff,dim", "eff", "2*eff",          \
+      .when = "moe" },                                                                     \
     { "downs", "blk.%d.ffn_down_exps.weight|blk.%d.ffn_down.%e.weight",                    \
-      HF_EXPERT("down_proj", "w2"), "experts,dim,eff", .when = "moe" },                    \
+      HF_EXPERT("down_proj", "w2") "|" HF_DOWNS, "experts,dim,eff", .when = "moe" },       \
     { "s_gate", "blk.%d.ffn_gate_shexp.weight", HF_SHARED("gate_proj"), "sff,dim",         \
       .when = "moe && sff>0" },                                                            \
     { "s_up", "blk.%d.ffn_up_shexp.weight", HF_SHARED("up_proj"), "sff,dim",               \

@@ -10,7 +10,10 @@ static const struct key qwen_keys[] = {
     { 0 }
 };
 
-const struct arch pi_arch_qwen2 = { .name = "qwen2", .like = &pi_arch_llama, .keys = qwen_keys };
+const struct arch pi_arch_qwen2 = {
+    .name = "qwen2|qwen2vl", .hf = "qwen2|qwen2_vl_text|qwen2_5_vl_text", .like = &pi_arch_llama,
+    .keys = qwen_keys,
+};
 
 static const struct weight qwen_weights[] = {
     { "q_norm", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "hd" },
@@ -19,5 +22,6 @@ static const struct weight qwen_weights[] = {
 };
 
 const struct arch pi_arch_qwen3 = {
-    .name = "qwen3", .like = &pi_arch_llama, .keys = qwen_keys, .weights = qwen_weights,
+    .name = "qwen3|qwen3vl", .hf = "qwen3|qwen3_vl_text", .like = &pi_arch_llama,
+    .keys = qwen_keys, .weights = qwen_weights,
 };

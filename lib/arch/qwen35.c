@@ -49,7 +49,6 @@ static const struct weight weights[] = {
     { "s_down?", "blk.%d.ffn_down_shexp.weight", SHARED("down_proj"), "dim,shared" },
     { "norm", "output_norm.weight", "norm.weight", "dim", .fix = FIX_ADD_ONE },
     { "mtp", NULL, "mtp.*", .ignore = true }, /* drafts further tokens */
-    { "eyes", NULL, "visual.*|model.visual.*", .ignore = true },
     { "nextn", "blk.%d.nextn.eh_proj.weight", NULL, .ignore = true },
     { "nextn_e", "blk.%d.nextn.enorm.weight", NULL, .ignore = true },
     { "nextn_h", "blk.%d.nextn.hnorm.weight", NULL, .ignore = true },
@@ -113,13 +112,13 @@ static const struct step qwen35_leave[] = {
 };
 
 const struct arch pi_arch_qwen35 = {
-    .name = "qwen35", .hf = "qwen3_5_text|qwen3_5", .prefix = "model.|model.language_model.",
+    .name = "qwen35", .hf = "qwen3_5_text",
     .like = &pi_arch_llama, .keys = qwen35_keys, .weights = weights,
     .parts = { { "decode", qwen35_enter, qwen35_block, qwen35_leave, "layers-nextn" } },
 };
 
 const struct arch pi_arch_qwen35moe = {
-    .name = "qwen35moe", .hf = "qwen3_5_moe_text|qwen3_5_moe", .like = &pi_arch_qwen35,
+    .name = "qwen35moe", .hf = "qwen3_5_moe_text", .like = &pi_arch_qwen35,
 };
 
 static const struct key next_keys[] = {

@@ -16,6 +16,16 @@ bool pi_str_cut(struct str *rest, char mark, struct str *piece)
     return true;
 }
 
+bool pi_str_listed(struct str name, const char *alternatives)
+{
+    struct str rest = pi_str(alternatives), one;
+
+    while (pi_str_cut(&rest, '|', &one))
+        if (pi_str_equal(name, one))
+            return true;
+    return false;
+}
+
 /* Length that a lead byte announces, 0 for a byte that cannot lead. */
 static int utf8_length(uint8_t lead)
 {

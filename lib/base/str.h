@@ -29,6 +29,9 @@ static inline bool pi_str_starts(struct str s, struct str prefix)
  * it. False once nothing is left. */
 bool pi_str_cut(struct str *rest, char mark, struct str *piece);
 
+/* Whether the name is one of the alternatives "a|b". */
+bool pi_str_listed(struct str name, const char *alternatives);
+
 /* The code point at `at` (at < end) and its length in bytes. An invalid or truncated sequence
  * gives its first byte's value | PI_BAD_UTF8 and length 1, so that bytes can be kept. */
 #define PI_BAD_UTF8 0x80000000u

@@ -142,8 +142,8 @@ static size_t put_single(uint8_t *to, const struct json *v)
     }
 }
 
-/* Adds the value; what metadata cannot hold (null, arrays of arrays or of several kinds) is left
- * out. */
+/* Adds the value; what metadata cannot hold (arrays of arrays or of several kinds) is left out.
+ * null has no type. */
 static int add_meta(struct weights *w, struct str key, const struct json *v, struct arena *arena,
                     pith_error *err)
 {
@@ -165,14 +165,14 @@ static int add_meta(struct weights *w, struct str key, const struct json *v, str
     } else if (m.type < META_TYPES) {
         n = put_single(NULL, v);
     }
-    if (m.type == META_TYPES)
+    if (m.type == META_TYPES && pi_json_kind(v) != JSON_NULL)
         return PITH_OK;
     m.at = at = pi_arena_alloc(arena, n, 1);
     m.key = (struct str){ pi_arena_text(arena, key.at, key.n), key.n };
     if (!at || !m.key.at)
         return pi_no_memory(err, "the metadata", n + key.n);
     walk = pi_json_walk(v);
-    if (!m.is_array)
+    if (!m.is_array && m.type < META_TYPES)
         at += put_single(at, v);
     while (m.is_array && pi_json_next(&walk))
         at += put_single(at, walk.value);

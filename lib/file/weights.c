@@ -64,7 +64,12 @@ const struct meta *pi_meta_find(const struct weights *w, struct str key)
 {
     int64_t i = pi_map_find(&w->by_key, key);
 
-    return i < 0 ? NULL : &w->metas[i];
+    return i < 0 || w->metas[i].type == META_TYPES ? NULL : &w->metas[i];
+}
+
+bool pi_meta_is_null(const struct weights *w, struct str key)
+{
+    return pi_map_find(&w->by_key, key) >= 0 && !pi_meta_find(w, key);
 }
 
 static int wrong_type(const struct meta *m, const char *expected, pith_error *err)

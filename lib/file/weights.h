@@ -83,6 +83,9 @@ int pi_tensors_by_place(const struct tensor ***out, const struct tensor *tensors
 /* The metadata of that key, or NULL. */
 const struct meta *pi_meta_find(const struct weights *w, struct str key);
 
+/* Whether config.json says that there is none. */
+bool pi_meta_is_null(const struct weights *w, struct str key);
+
 /* Typed getters. PITH_OK with *found = false when the key is absent (out untouched); an error
  * that names the key when its type does not fit. Numbers convert between integer widths, and
  * from integers and F32 to double; bool reads as 0 or 1. */

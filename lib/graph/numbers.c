@@ -188,7 +188,8 @@ const char *pi_arch_prefix(const struct arch *arch)
 {
     while (arch && !arch->prefix)
         arch = arch->like;
-    return arch ? arch->prefix : "model.";
+    return arch ? arch->prefix : "model.|model.language_model.|language_model.model.|"
+                                 "language_model.|model.text_model.";
 }
 
 const struct part *pi_arch_part(const struct arch *arch, const char *name)

@@ -80,7 +80,8 @@ struct arch {
     const char *name;        /* general.architecture; alternatives a|b */
     const char *hf;          /* model_type in config.json; alternatives a|b; NULL: as name */
     const char *prefix;      /* of tensors in safetensors, alternatives a|b; NULL: inherited, or
-                                "model.". The name alone is tried last. */
+                                what transformers puts before a text model or a text part. The
+                                name alone is tried last. */
     const struct arch *like; /* inherits keys and weights row by row, parts as a whole */
     const struct key *keys;
     const struct weight *weights;

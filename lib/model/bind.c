@@ -15,6 +15,7 @@ enum {
 
 struct binder {
     const struct arch *arch;
+    const char *beside; /* see pi_bind */
     const struct numbers *numbers;
     const struct weights *w;
     const struct kernels *kernels;
@@ -169,6 +170,17 @@ static bool is_mxfp4(const struct binder *b, const struct weight *row, const str
     return b->w->hf && row->fix == FIX_PACKED && t->dtype == DTYPE_I8;
 }
 
+/* Whether the values of the tensor, of `whole` rows, are stored [inputs][outputs]. Packed ones may
+ * be either way; where that does not show, they are. */
+static bool is_turned(const struct binder *b, const struct weight *row, const struct tensor *t,
+                      int64_t whole, int64_t cols)
+{
+    if (!b->w->hf || is_mxfp4(b, row, t))
+        return false;
+    return row->fix == FIX_TRANSPOSE ||
+           (row->fix == FIX_PACKED && (whole == cols || t->ne[0] != cols || t->ne[1] != whole));
+}
+
 /* Compares the tensor's shape with the row's: of the whole, if the tensor is fused, and of one
  * slice, if each lies by itself. Slices may be stored as one long matrix. */
 static int check_shape(const struct binder *b, const struct weight *row, const struct tensor *t,
@@ -187,7 +199,7 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
     if (row->whole)
         TRY(pi_numbers_count(b->numbers, pi_str(row->whole), layer, 1, &expected[dims > 2],
                              b->err));
-    if (b->w->hf && (row->fix == FIX_TRANSPOSE || (row->fix == FIX_PACKED && !packed)))
+    if (dims > 1 && is_turned(b, row, t, expected[dims - 2], expected[dims - 1]))
         swap(&expected[dims - 1], &expected[dims - 2]);
     if (sliced)
         memmove(expected, expected + 1, (size_t)--dims * sizeof *expected);
@@ -358,7 +370,7 @@ static int bind_data(struct binder *b, const struct weight *row, const struct te
                        m->name, (long long)from, (long long)whole);
     if (is_mxfp4(b, row, t))
         return bind_packed(b, t, m);
-    if (b->w->hf && (row->fix == FIX_TRANSPOSE || row->fix == FIX_PACKED))
+    if (is_turned(b, row, t, whole, m->cols))
         return pi_repack_turned(m, &(struct turned){ whole, m->cols, 0, from }, b->kernels,
                                 b->arena, b->err);
     if (row->fix == FIX_CUT_TRANSPOSE && !alone)
@@ -523,39 +535,38 @@ static int bind_row(struct binder *b, const struct weight *row, int layer)
     return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is missing", (int)first.n, first.at);
 }
 
-/* Whether a row "visual.*|..." says that tensors with such names are not needed. */
-static bool is_ignored(const struct binder *b, const struct weight *row, struct str name)
+/* Whether the tensor is of another part of the model. */
+static bool is_beside(const struct binder *b, struct str name)
 {
-    struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
+    struct str rest = pi_str(b->beside), begin, model = STR("model.");
 
-    while (row->ignore && pi_str_cut(&rest, '|', &pattern))
-        if (pattern.n && pattern.at[pattern.n - 1] == '*' && !memchr(pattern.at, '%', pattern.n) &&
-            pi_str_starts(name, (struct str){ pattern.at, pattern.n - 1 }))
+    if (pi_str_starts(name, model))
+        name = (struct str){ name.at + model.n, name.n - model.n };
+    while (pi_str_cut(&rest, '|', &begin))
+        if (pi_str_starts(name, begin))
             return true;
     return false;
 }
 
-static int check_claims(const struct binder *b, const struct weight *const *rows, int n_rows)
+static int check_claims(const struct binder *b)
 {
     for (int64_t i = 0; i < b->w->n_tensors; i++) {
         struct str name = b->w->tensors[i].name;
-        bool claimed = b->claimed[i];
 
-        for (int j = 0; j < n_rows && !claimed; j++)
-            claimed = is_ignored(b, rows[j], name);
-        if (!claimed)
-            return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is in the file, but %s has no "
-                           "use for it", (int)pi_min_size(name.n, 80), name.at, b->arch->name);
+        if (!b->claimed[i] && !is_beside(b, name))
+            return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is in the file, but %.*s has "
+                           "no use for it", (int)pi_min_size(name.n, 80), name.at,
+                           (int)pi_min_size(b->numbers->arch.n, 60), b->numbers->arch.at);
     }
     return PITH_OK;
 }
 
-int pi_bind(struct bound **out, int *count, const struct arch *arch, const struct numbers *n,
-            const struct weights *w, const struct kernels *k, struct arena *arena,
-            pith_error *err)
+int pi_bind(struct bound **out, int *count, const struct arch *arch, const char *beside,
+            const struct numbers *n, const struct weights *w, const struct kernels *k,
+            struct arena *arena, pith_error *err)
 {
-    struct binder b = { .arch = arch, .numbers = n, .w = w, .kernels = k, .arena = arena,
-                        .err = err };
+    struct binder b = { .arch = arch, .beside = beside, .numbers = n, .w = w, .kernels = k,
+                        .arena = arena, .err = err };
     const struct weight *rows[PI_MAX_WEIGHTS];
     int n_rows = pi_arch_weights(arch, w->hf, rows);
     int64_t layers, more = 0;
@@ -579,5 +590,5 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const struc
             TRY(bind_row(&b, rows[i], layer));
     *out = b.bounds;
     *count = b.n_bounds;
-    return check_claims(&b, rows, n_rows);
+    return check_claims(&b);
 }

@@ -22,15 +22,17 @@ static char *full_key(struct arena *arena, struct str prefix, struct str key)
 
 /* The first of the alternatives that the file has; *name is its full key, or the first
  * alternative's if none is there. In GGUF keys stand behind the architecture's name; in
- * config.json the numbers of a model's text part may stand in an object of their own. */
+ * config.json the numbers of a model's text part may stand in an object of their own. *none: the
+ * file says that it has none. */
 static int find_key(const struct numbers *n, const struct key *row, const struct weights *w,
-                    struct arena *arena, const struct meta **found, const char **name,
+                    struct arena *arena, const struct meta **found, const char **name, bool *none,
                     pith_error *err)
 {
     const struct str prefixes[] = { w->hf ? STR("text_config") : n->arch, STR("") };
 
     *found = NULL;
     *name = NULL;
+    *none = false;
     for (int i = 0; i <= (int)w->hf && !*found; i++) {
         struct str rest = pi_str(w->hf ? row->config : row->gguf), key;
 
@@ -40,6 +42,7 @@ static int find_key(const struct numbers *n, const struct key *row, const struct
             if (!full)
                 return pi_no_memory(err, "a key", key.n);
             *found = pi_meta_find(w, pi_str(full));
+            *none |= pi_meta_is_null(w, pi_str(full));
             if (*found || (!*name && i == (int)w->hf))
                 *name = full;
         }
@@ -120,17 +123,30 @@ static int use_fallback(const struct numbers *n, struct number *row, const char 
     return PITH_OK;
 }
 
+/* Where numbers come from. */
+struct reading {
+    const struct weights *w;
+    bool nested;
+};
+
 /* *derived: the file has no such key, and what stands in for it is at fault. */
-static int read_key(struct numbers *n, const struct key *key, const struct weights *w,
+static int read_key(struct numbers *n, const struct key *key, const struct reading *from,
                     struct arena *arena, bool *derived, pith_error *err)
 {
+    const struct weights *w = from->w;
+    struct str usual = from->nested ? pi_arch_usual(n->arch, key->name) : STR("");
     struct number *row = &n->rows[n->n];
     const struct meta *m;
     const char *name;
+    bool none;
 
     *row = (struct number){ .name = key->name };
     *derived = false;
-    TRY(find_key(n, key, w, arena, &m, &name, err));
+    TRY(find_key(n, key, w, arena, &m, &name, &none, err));
+    if (!m && usual.n && !none) {
+        n->n++;
+        return pi_numbers_eval(n, usual, -1, &row->value, err);
+    }
     if (!m && !key->fallback)
         return pi_fail(err, PITH_E_FORMAT, "key %s is missing", name);
     if (!name)
@@ -162,7 +178,7 @@ static int read_key(struct numbers *n, const struct key *key, const struct weigh
 /* Reads the keys in any order in which every default comes behind what it is computed from. An
  * error is about a key of the file rather than about a default that lacks it. */
 static int read_keys(struct numbers *n, const struct key *const *keys, int count,
-                     const struct weights *w, struct arena *arena, pith_error *err)
+                     const struct reading *from, struct arena *arena, pith_error *err)
 {
     bool done[PI_MAX_KEYS] = { false }, derived;
     int first = -1;
@@ -171,31 +187,32 @@ static int read_keys(struct numbers *n, const struct key *const *keys, int count
         before = n->n;
         for (int i = 0; i < count; i++)
             if (!done[i])
-                done[i] = read_key(n, keys[i], w, arena, &derived, NULL) == PITH_OK;
+                done[i] = read_key(n, keys[i], from, arena, &derived, NULL) == PITH_OK;
     }
     for (int i = 0; i < count; i++) {
         if (done[i])
             continue;
         if (first < 0)
             first = i;
-        read_key(n, keys[i], w, arena, &derived, NULL);
+        read_key(n, keys[i], from, arena, &derived, NULL);
         if (!derived) {
             first = i;
             break;
         }
     }
-    return first < 0 ? PITH_OK : read_key(n, keys[first], w, arena, &derived, err);
+    return first < 0 ? PITH_OK : read_key(n, keys[first], from, arena, &derived, err);
 }
 
-int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
+int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name, bool nested,
                    const struct weights *w, double tokens, struct arena *arena, pith_error *err)
 {
+    const struct reading from = { w, nested };
     const struct key *keys[PI_MAX_KEYS];
     int count = pi_arch_keys(arch, keys);
     int64_t layers;
 
     *n = (struct numbers){ .tokens = tokens, .layer = -1, .arch = arch_name, .hf = w->hf };
-    TRY(read_keys(n, keys, count, w, arena, err));
+    TRY(read_keys(n, keys, count, &from, arena, err));
     TRY(pi_numbers_count(n, STR("layers"), -1, 1, &layers, err));
     for (int i = 0; i < n->n; i++)
         if (n->rows[i].per_layer && n->rows[i].n_layers != layers)

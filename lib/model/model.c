@@ -23,18 +23,21 @@ static bool read_name(struct str *name, const struct meta *m)
 /* A model of several parts in one config.json names the architecture of its text part too. */
 static int read_arch_of_folder(pith_model *m, struct str *name, pith_error *err)
 {
-    static const char *const keys[] = { "text_config.model_type", "model_type", "architectures" };
-    bool found = false;
-    struct str one;
+    const struct meta *part = pi_meta_find(&m->weights, STR("text_config.model_type"));
+    struct str whole;
 
-    for (size_t i = 0; i < PI_COUNT(keys) && !m->arch; i++)
-        if (read_name(&one, pi_meta_find(&m->weights, pi_str(keys[i])))) {
-            m->arch = pi_arch_find(one, true);
-            if (m->arch || !found)
-                *name = one;
-            found = true;
-        }
-    return found ? PITH_OK : pi_fail(err, PITH_E_FORMAT, "config.json: model_type is missing");
+    if (!read_name(name, pi_meta_find(&m->weights, STR("model_type"))) &&
+        !read_name(name, pi_meta_find(&m->weights, STR("architectures"))))
+        return pi_fail(err, PITH_E_FORMAT, "config.json: model_type is missing");
+    whole = *name;
+    m->wrapper = pi_arch_wrapper(whole);
+    if (m->wrapper && !read_name(name, part))
+        *name = pi_str(m->wrapper->text);
+    m->arch = pi_arch_find(*name, true);
+    return m->arch || !m->wrapper ? PITH_OK
+        : pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s, the text part of %.*s, is not "
+                  "supported", (int)pi_min_size(name->n, 60), name->at,
+                  (int)pi_min_size(whole.n, 60), whole.at);
 }
 
 static int choose_arch(pith_model *m, pith_error *err)
@@ -107,10 +110,10 @@ static int build_program(pith_model *m, const pith_options *options, pith_error 
     struct linkage linkage = { .part = "decode", .result = "logits" };
 
     TRY(pi_meta_array(&m->weights, "tokenizer.ggml.tokens", META_STR, &tokens, err));
-    TRY(pi_config_read(&m->numbers, m->arch, pi_str(m->arch_name), &m->weights,
-                       tokens ? (double)tokens->count : 0, &m->arena, err));
-    TRY(pi_bind(&m->bounds, &m->n_bounds, m->arch, &m->numbers, &m->weights, &m->kernels,
-                &m->arena, err));
+    TRY(pi_config_read(&m->numbers, m->arch, pi_str(m->arch_name), m->wrapper != NULL,
+                       &m->weights, tokens ? (double)tokens->count : 0, &m->arena, err));
+    TRY(pi_bind(&m->bounds, &m->n_bounds, m->arch, m->wrapper ? m->wrapper->beside : "",
+                &m->numbers, &m->weights, &m->kernels, &m->arena, err));
     linkage.arch = m->arch;
     linkage.numbers = &m->numbers;
     linkage.bounds = m->bounds;

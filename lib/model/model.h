@@ -15,6 +15,7 @@ struct pith_model {
     struct weights weights;
     const struct arch *arch; /* NULL for a vocabulary-only file */
     char *arch_name;
+    const struct wrapper *wrapper; /* what the model is a part of, or NULL */
     struct numbers numbers;
     struct bound *bounds;
     int n_bounds;
@@ -36,8 +37,9 @@ void pi_model_close(pith_model *model);
 int64_t pi_model_number(const pith_model *m, int32_t key);
 int pi_model_verify(const pith_model *m, pith_error *err);
 
-/* config.c: the values of the architecture's keys in this file. */
-int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name,
+/* config.c: the values of the architecture's keys in this file. nested: they stand in a
+ * text_config, which leaves out what is usual. */
+int pi_config_read(struct numbers *n, const struct arch *arch, struct str arch_name, bool nested,
                    const struct weights *w, double tokens, struct arena *arena, pith_error *err);
 
 /* repack.c: m->data is what the file has; the copies replace it. Transposed: slice d begins at row
@@ -54,9 +56,9 @@ int pi_repack_turned(struct matrix *m, const struct turned *from, const struct k
 int pi_repack_mxfp4(struct matrix *m, const uint8_t *scales, struct arena *arena, pith_error *err);
 
 /* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that
- * no tensor of the file is left over. */
-int pi_bind(struct bound **out, int *count, const struct arch *arch, const struct numbers *n,
-            const struct weights *w, const struct kernels *k, struct arena *arena,
-            pith_error *err);
+ * no tensor of the file is left over but those that begin with one of `beside` (a|b). */
+int pi_bind(struct bound **out, int *count, const struct arch *arch, const char *beside,
+            const struct numbers *n, const struct weights *w, const struct kernels *k,
+            struct arena *arena, pith_error *err);
 
 #endif

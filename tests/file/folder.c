@@ -110,13 +110,13 @@ static void sound_folders(void)
     fresh_folder();
     open_sound();
     /* a model of several parts */
-    sprintf(nested, "{\"model_type\": \"nobodys-net\", \"hidden_size\": 7, \"text_config\": %.*s}",
+    sprintf(nested, "{\"model_type\": \"llava\", \"hidden_size\": 7, \"text_config\": %.*s}",
             (int)n, config);
     put_text("config.json", nested);
     open_sound();
     /* as Python writes what it has no JSON for */
     sprintf(nested, "{\"limits\": [0, Infinity, -Infinity], \"name\": \"Infinity\", "
-            "\"model_type\": \"nobodys-net\", \"text_config\": %.*s}", (int)n, config);
+            "\"model_type\": \"llava\", \"text_config\": %.*s}", (int)n, config);
     put_text("config.json", nested);
     open_sound();
     CHECK_INT(pith_quantize(folder, -1, at("out.gguf"), -1, "Q8_0", NULL, NULL, NULL, NULL),

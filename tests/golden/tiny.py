@@ -22,6 +22,7 @@ each golden.json names. Besides model_type and config a row may have
                      versions wrote
     finish           function of the folder that stores it in another form
     seed             another draw
+    model            a class of transformers, where the automatic one is wrong
     architecture     the converter's class, where config.json names another
     inner            ... or a class within it
     attention        another implementation than the eager one
@@ -88,14 +89,20 @@ def round_weights(model):
                 tensor.copy_(tensor.to(torch.bfloat16).to(tensor.dtype))
 
 
+def class_of(row):
+    return getattr(transformers, row.get("model", "AutoModelForCausalLM"))
+
+
 def make_folder(name, row, folder):
     config = transformers.AutoConfig.for_model(
         row["model_type"], **{"bos_token_id": None, "eos_token_id": None,
                               "pad_token_id": None, **row["config"]})
     seed = row.get("seed", 0) + zlib.crc32(name.encode())
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(
-        config, dtype=torch.float32, attn_implementation="eager").eval()
+    config._attn_implementation = "eager"
+    model = class_of(row)
+    model = (model(config) if "model" in row else model.from_config(
+        config, dtype=torch.float32, attn_implementation="eager")).eval()
     draw_weights(model, np.random.default_rng(seed))
     if "adjust" in row:
         with torch.no_grad():
@@ -189,7 +196,7 @@ def digits(values):
 
 
 def make_golden(name, row, folder):
-    model = transformers.AutoModelForCausalLM.from_pretrained(
+    model = class_of(row).from_pretrained(
         folder, dtype=torch.float32,
         attn_implementation=row.get("attention", "eager")).eval()
     vocab = model.config.get_text_config().vocab_size
