@@ -137,11 +137,12 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
     int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), first, last;
     const float *x = pi_run_value(run, s->in[0]);
     bool many = is_many(k, n);
+    pack_many_fn *pack = many ? k->pack_many[pi_many_operand(k, s->w.dtype)] : k->pack_some;
 
     pi_split(many ? n : cols, PI_MANY_GROUP, part, parts, &first, &last);
     if (!is_packed(run, s, n)) {
         if (first < last)
-            (many ? k->pack_many : k->pack_some)(run->shared, first, last, n, cols, x, x_stride);
+            pack(run->shared, first, last, n, cols, x, x_stride);
         pi_run_barrier(run, part, parts);
     }
     if (count > 0)

@@ -78,14 +78,15 @@ enum operand pi_operand_of(enum dtype type);
     void name(int64_t rows, int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,    \
               const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 
-/* The second engine of a tier, for many tokens: operands are bfloat16, sums float32. A tier brings
- * pack_many and every dot_many together, since the layout between them is its own, and says in
- * many_tokens from how many tokens on they are faster than dot.
+/* The second engine of a tier, for many tokens: operands are bfloat16, or for quantised formats
+ * what pack makes of them; see pi_many_operand. A tier brings a pack_many and every dot_many that
+ * takes it together, since the layout between them is its own, and says in many_tokens from how
+ * many tokens on they are faster than dot.
  *
  * pack_many: tokens [first, last) of m rows x of n floats, x_stride floats apart, rounded to
- * nearest even bfloat16, into the operand of all m: pi_many_bytes(m, n) bytes at y, aligned to 64.
- * first is a multiple of PI_MANY_GROUP, last likewise or m; calls for different tokens may run at
- * once. */
+ * nearest even bfloat16 or as pack does, into the operand of all m: pi_many_bytes(m, n) bytes at
+ * y, aligned to 64. first is a multiple of PI_MANY_GROUP, last likewise or m; calls for different
+ * tokens may run at once. */
 enum { PI_MANY_GROUP = 32 };
 
 static inline size_t pi_many_bytes(int64_t m, int64_t n)
@@ -97,12 +98,12 @@ static inline size_t pi_many_bytes(int64_t m, int64_t n)
     void name(uint8_t *y, int64_t first, int64_t last, int64_t m, int64_t n, const float *x, \
               int64_t x_stride)
 
-/* dot_many: as dot, with what unpack gives rounded to nearest even bfloat16 (below 2^-126 perhaps
- * to zero) in place of the weights and with the operand of pack_many. Needs scratch of
- * pi_many_scratch(rows, m) bytes, aligned to 64. Wants all rows of a worker at once: it blocks
- * them itself. The result for one (row, token) does not depend on rows, m, or any other row or
- * token. |error| <= (cols / 4 + 32) * eps * sum |w*x| of the rounded operands, plus
- * cols * 2^-110. */
+/* dot_many: as dot, with the operand of pack_many; where that is bfloat16, with what unpack gives
+ * rounded to nearest even bfloat16 (below 2^-126 perhaps to zero) in place of the weights. Needs
+ * scratch of pi_many_scratch(rows, m) bytes, aligned to 64. Wants all rows of a worker at once: it
+ * blocks them itself. The result for one (row, token) does not depend on rows, m, or any other row
+ * or token. bfloat16: |error| <= (cols / 4 + 32) * eps * sum |w*x| of the rounded operands, plus
+ * cols * 2^-110; otherwise as dot, blocks being those of 16 columns. */
 enum { PI_MANY_PARTIAL = 2 << 20, PI_MANY_PANELS = 96 << 10 };
 
 static inline size_t pi_many_scratch(int64_t rows, int64_t m)
@@ -211,7 +212,7 @@ struct kernels {
     unpack_fn *unpack[DTYPE_COUNT]; /* NULL: format not supported */
     dot_fn *dot[DTYPE_COUNT];       /* NULL: format not supported */
     pack_fn *pack[OPERAND_COUNT];   /* [OPERAND_F32] is NULL: floats are used where they lie */
-    pack_many_fn *pack_many;
+    pack_many_fn *pack_many[OPERAND_COUNT]; /* [OPERAND_F32]: bfloat16; see pi_many_operand */
     dot_many_fn *dot_many[DTYPE_COUNT]; /* NULL: dot is faster */
     int64_t many_tokens;            /* dot_many is worth it from this many on; 0: never */
     pack_some_fn *pack_some;
@@ -232,6 +233,12 @@ struct kernels {
     peak_fn *peak;
     stream_fn *stream;
 };
+
+/* What dot_many[type] takes; OPERAND_F32 stands for bfloat16. */
+static inline enum operand pi_many_operand(const struct kernels *k, enum dtype type)
+{
+    return k->pack_many[pi_operand_of(type)] ? pi_operand_of(type) : OPERAND_F32;
+}
 
 /* Fills the table for a set of tiers (see cpu.h); the caller has checked that the processor
  * supports them. Scalar is always there. */

@@ -164,7 +164,7 @@ static void bench_many(struct job *j)
         j->m = tokens[i];
         if (j->m < j->k->many_tokens)
             continue;
-        j->k->pack_many(packed, 0, j->m, j->m, COLS, x, COLS);
+        j->k->pack_many[pi_many_operand(j->k, j->type)](packed, 0, j->m, j->m, COLS, x, COLS);
         j->repeat = 1 + 2000000000 / (j->rows * COLS * j->m);
         measure(j, "");
     }

@@ -1,11 +1,12 @@
-/* many.c - dot_many against a double sum of operands rounded to bfloat16, dot_some against one of
- * int8 activations, and both against themselves: what else is computed in the same call must not
- * change a bit of a result.
+/* many.c - dot_many against a double sum of operands rounded to bfloat16 or, as dot_some, against
+ * one of int8 activations, and both against themselves: what else is computed in the same call
+ * must not change a bit of a result.
  */
 #include "harness.h"
 
 struct shape {
-    bool some; /* dot_some, not dot_many */
+    bool some;            /* dot_some, not dot_many */
+    enum operand operand; /* of the activations; F32: bfloat16, and so are the weights */
     enum dtype type;
     enum draw draw;
     enum place place;
@@ -67,8 +68,8 @@ static bool tiles_in_use(const struct kernels *k)
 static void pack(const struct kernels *k, const struct shape *s, const struct operands *o,
                  int64_t first, int64_t last, int64_t m)
 {
-    GUARDED((s->some ? k->pack_some : k->pack_many)(o->packed, first, last, m, s->cols, o->x,
-                                                    o->x_stride));
+    GUARDED((s->some ? k->pack_some : k->pack_many[s->operand])(o->packed, first, last, m, s->cols,
+                                                                o->x, o->x_stride));
 }
 
 /* The first `rows` and `m`, packed in pieces as several workers would. */
@@ -93,18 +94,20 @@ static double rounded(float value) { return (double)pi_f32_from_bf16(pi_bf16_fro
 /* The activations as the engine sees them. */
 static void expected_tokens(const struct shape *s, const struct operands *o, double *x)
 {
-    size_t bytes = pi_operand_bytes(OPERAND_Q8, s->cols);
+    int64_t block = s->operand == OPERAND_Q8 ? 32 : 256;
+    size_t bytes = pi_operand_bytes(s->operand, s->cols);
     uint8_t *row = aligned_alloc(64, bytes);
     const float *scale = (const float *)(const void *)(row + pi_operand_scales(s->cols));
     struct kernels scalar;
 
     pi_kernels_pick(&scalar, 0);
     for (int64_t t = 0; t < s->m; t++) {
-        if (s->some)
-            scalar.pack[OPERAND_Q8](row, o->x + t * o->x_stride, s->cols);
+        if (s->operand != OPERAND_F32)
+            scalar.pack[s->operand](row, o->x + t * o->x_stride, s->cols);
         for (int64_t i = 0; i < s->cols; i++)
-            x[t * s->cols + i] = s->some ? (double)scale[i / 32] * (int8_t)row[i]
-                                         : rounded(o->x[t * o->x_stride + i]);
+            x[t * s->cols + i] = s->operand != OPERAND_F32
+                                     ? (double)scale[i / block] * (int8_t)row[i]
+                                     : rounded(o->x[t * o->x_stride + i]);
     }
     free(row);
 }
@@ -115,7 +118,7 @@ static void expected_row(const struct shape *s, const uint8_t *at, double *w, do
     struct kernels scalar;
     float *row;
 
-    if (s->some) {
+    if (s->operand != OPERAND_F32) {
         weight_values(s->type, at, s->cols, w, size);
         return;
     }
@@ -132,7 +135,8 @@ static void expected_row(const struct shape *s, const uint8_t *at, double *w, do
 static void check_row(const struct shape *s, const struct operands *o, int64_t r,
                       const double *w, const double *size, const double *x)
 {
-    double factor = s->some ? 4 * ((double)s->cols / 16 + 32) : (double)s->cols / 4 + 32;
+    double factor = s->operand != OPERAND_F32 ? 4 * ((double)s->cols / 16 + 32)
+                                              : (double)s->cols / 4 + 32;
 
     for (int64_t t = 0; t < s->m; t++) {
         double sum = 0, bound = 0;
@@ -237,7 +241,7 @@ static void test_shapes(const struct kernels *k, struct shape *s, const int64_t 
 
 static void test_many_type(const struct kernels *k, enum dtype type, bool scalar)
 {
-    struct shape s = { .type = type };
+    struct shape s = { .type = type, .operand = pi_many_operand(k, type) };
     int64_t block = pi_dtype(type).block;
 
     test_values(k, &s, 70);
@@ -255,7 +259,7 @@ static void test_many_type(const struct kernels *k, enum dtype type, bool scalar
 
 static void test_some_type(const struct kernels *k, enum dtype type, bool scalar)
 {
-    struct shape s = { .type = type, .some = true };
+    struct shape s = { .type = type, .some = true, .operand = OPERAND_Q8 };
     int64_t block = pi_dtype(type).block;
 
     test_values(k, &s, 32);

@@ -315,6 +315,8 @@ MANY(iq4_xs, DTYPE_IQ4_XS, 136)
 
 void pi_many_amx(struct kernels *k)
 {
+    memset(k->dot_many, 0, sizeof k->dot_many);
+    memset(k->pack_many, 0, sizeof k->pack_many);
     k->dot_many[DTYPE_F32] = dot_many_f32_amx;
     k->dot_many[DTYPE_F16] = dot_many_f16_amx;
     k->dot_many[DTYPE_BF16] = dot_many_bf16_amx;
@@ -331,6 +333,6 @@ void pi_many_amx(struct kernels *k)
     k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_amx;
     k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_amx;
     k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_amx;
-    k->pack_many = pack_many_amx;
+    k->pack_many[OPERAND_F32] = pack_many_amx;
     k->many_tokens = 32;
 }

@@ -10,7 +10,8 @@
  * Formats with signed values are stored with an offset: the integer sum less offset times
  * the sum of the activations, all exact.
  */
-#include "panel.h"
+#include "many.h"
+#include "quantize.h"
 
 enum { GROUP_Q8_AVX512 = 16, SLAB_Q8_AVX512 = SLAB_AVX2 / 32 /* blocks */ };
 
@@ -315,6 +316,85 @@ INLINE_AVX512 void few_q8_avx512(enum dtype type, last_q8_avx512_fn *last, int64
     }
 }
 
+/* acc += scale * (xscale * sum) (+ min * xscaled), for each block of 32. */
+INLINE_AVX512 void tile_many_q8_avx512(bool has_min, const struct panel_many_avx512 *p,
+                                       const uint8_t *x, int64_t n, int64_t live, bool first,
+                                       int64_t rows, float *y, int64_t y_stride)
+{
+    const uint8_t *at[TOKENS_MANY_AVX512];
+    __m512 acc[2][TOKENS_MANY_AVX512];
+
+    tokens_many_avx512(at, x, token_many_avx512(32, n), live, y, y_stride);
+#pragma GCC unroll 12
+    for (int i = 0; i < 2 * TOKENS_MANY_AVX512; i++)
+        acc[i % 2][i / 2] = _mm512_setzero_ps();
+    for (int64_t b = 0; b < n / 32; b++) {
+        const __m512i *w[2] = { p->half[0] + b * (10 + has_min),
+                                p->half[1] + b * (10 + has_min) };
+        __m512i sum[2][TOKENS_MANY_AVX512];
+
+        sums_many_avx512(8, w[0], at, 32 * b, sum);
+#pragma GCC unroll 12
+        for (int i = 0; i < 2 * TOKENS_MANY_AVX512; i++) {
+            int g = i % 2, t = i / 2;
+            float scale;
+            memcpy(&scale, at[t] + n + 4 * b, 4);
+            acc[g][t] = _mm512_fmadd_ps(
+                _mm512_mul_ps(_mm512_cvtepi32_ps(sum[g][t]), _mm512_set1_ps(scale)),
+                _mm512_castsi512_ps(w[g][9]), acc[g][t]);
+        }
+#pragma GCC unroll 12
+        for (int i = 0; has_min && i < 2 * TOKENS_MANY_AVX512; i++) {
+            float scaled;
+            memcpy(&scaled, at[i / 2] + n + n / 8 + 4 * b, 4);
+            acc[i % 2][i / 2] = _mm512_fmadd_ps(_mm512_castsi512_ps(w[i % 2][10]),
+                                                _mm512_set1_ps(scaled), acc[i % 2][i / 2]);
+        }
+    }
+#pragma GCC unroll 6
+    for (int t = 0; t < TOKENS_MANY_AVX512; t++)
+        if (t < live) {
+            put_avx512(acc[0][t], first, rows, y + t * y_stride);
+            put_avx512(acc[1][t], first, rows - 16, y + t * y_stride + 16);
+        }
+}
+
+static void tile_many_q8_plain_avx512(const struct panel_many_avx512 *p, const uint8_t *x,
+                                      int64_t n, int64_t live, bool first, int64_t rows, float *y,
+                                      int64_t y_stride)
+{
+    tile_many_q8_avx512(false, p, x, n, live, first, rows, y, y_stride);
+}
+
+static void tile_many_q8_min_avx512(const struct panel_many_avx512 *p, const uint8_t *x,
+                                    int64_t n, int64_t live, bool first, int64_t rows, float *y,
+                                    int64_t y_stride)
+{
+    tile_many_q8_avx512(true, p, x, n, live, first, rows, y, y_stride);
+}
+
+static PI_PACK_MANY(pack_many_q8_avx512)
+{
+    for (int64_t from = 0; from < n; from += SLAB_MANY_AVX512) {
+        int64_t some = pi_min(n - from, SLAB_MANY_AVX512), bytes = token_many_avx512(32, some);
+        uint8_t *slab = y + m * token_many_avx512(32, from);
+
+        for (int64_t t = first; t < last; t++) {
+            uint8_t *q = slab + t * bytes;
+            for (int64_t b = 0; b < some / 32; b++) {
+                const float *v = x + t * x_stride + from + 32 * b;
+                float scale, factor = factor_avx512(v, 32, &scale), scaled;
+                __m512i low = bytes_many_avx512(q + 32 * b, v, factor),
+                        high = bytes_many_avx512(q + 32 * b + 16, v + 16, factor);
+
+                scaled = scale * (float)_mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+                memcpy(q + some + 4 * b, &scale, 4);
+                memcpy(q + some + some / 8 + 4 * b, &scaled, 4);
+            }
+        }
+    }
+}
+
 #define DOT(format, TYPE)                                                                         \
     static __attribute__((noinline)) __m512 last_##format##_avx512(                               \
         const uint8_t *w, const struct operand_q8_avx512 *x, int64_t block, int count,            \
@@ -333,16 +413,26 @@ INLINE_AVX512 void few_q8_avx512(enum dtype type, last_q8_avx512_fn *last, int64
         few_q8_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x, x_stride,      \
             y, y_stride);                                                                         \
     }                                                                                             \
+    INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
+    {                                                                                             \
+        return (struct format_avx512){ .chunk = chunk_##format##_avx512, .block = 32,             \
+                                       .bytes = (int)block_bytes_q8_avx512(TYPE),                 \
+                                       .offset = offset_q8_avx512(TYPE),                          \
+                                       .has_min = has_min_q8_avx512(TYPE) };                      \
+    }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
-        const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 32,           \
-                                         .bytes = (int)block_bytes_q8_avx512(TYPE),               \
-                                         .offset = offset_q8_avx512(TYPE),                        \
-                                         .has_min = has_min_q8_avx512(TYPE) };                    \
+        const struct format_avx512 f = format_##format##_avx512();                                \
         if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
             few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
         else                                                                                      \
             many_q8_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);             \
+    }                                                                                             \
+    static PI_DOT_MANY(dot_many_##format##_avx512)                                                \
+    {                                                                                             \
+        const struct format_avx512 f = format_##format##_avx512();                                \
+        dot_many_avx512(&f, f.has_min ? tile_many_q8_min_avx512 : tile_many_q8_plain_avx512, rows,\
+                        cols, w, w_stride, m, x, y, y_stride, scratch);                           \
     }
 
 DOT(q4_0, DTYPE_Q4_0)
@@ -364,4 +454,14 @@ void pi_dot_q8_avx512(struct kernels *k)
     k->dot[DTYPE_Q8_0] = dot_q8_0_avx512;
     k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_avx512;
     k->dot[DTYPE_MXFP4] = dot_mxfp4_avx512;
+    memset(k->dot_many, 0, sizeof k->dot_many);
+    k->dot_many[DTYPE_Q4_0] = dot_many_q4_0_avx512;
+    k->dot_many[DTYPE_Q4_1] = dot_many_q4_1_avx512;
+    k->dot_many[DTYPE_Q5_0] = dot_many_q5_0_avx512;
+    k->dot_many[DTYPE_Q5_1] = dot_many_q5_1_avx512;
+    k->dot_many[DTYPE_Q8_0] = dot_many_q8_0_avx512;
+    k->dot_many[DTYPE_IQ4_NL] = dot_many_iq4_nl_avx512;
+    k->dot_many[DTYPE_MXFP4] = dot_many_mxfp4_avx512;
+    k->pack_many[OPERAND_Q8] = pack_many_q8_avx512;
+    k->many_tokens = 24;
 }

@@ -10,7 +10,8 @@
  * Formats with signed values are stored with an offset: the products less offset times scale
  * times the sums of the activations, all exact.
  */
-#include "panel.h"
+#include "many.h"
+#include "quantize.h"
 
 enum { SLAB_Q8K_AVX512 = SLAB_AVX2 / 256 /* blocks, one for each lane */ };
 
@@ -318,6 +319,123 @@ INLINE_AVX512 void few_q8k_avx512(enum dtype type, last_q8k_avx512_fn *last, int
     }
 }
 
+/* part -= the minima's scale times the sum of minima and of activations at `sums`; gives what
+ * follows the minima. */
+INLINE_AVX512 const __m512i *minima_many_avx512(int pairs, const __m512i *w,
+                                                const uint8_t *const *x, int64_t sums, int64_t b,
+                                                __m512 part[2][TOKENS_MANY_AVX512])
+{
+    __m512i sum[2][TOKENS_MANY_AVX512];
+
+#pragma GCC unroll 8
+    for (int i = 0; i < pairs; i++)
+#pragma GCC unroll 6
+        for (int t = 0; t < TOKENS_MANY_AVX512; t++) {
+            int32_t two;
+            memcpy(&two, x[t] + sums + 4 * (pairs * b + i), 4);
+            for (int g = 0; g < 2; g++)
+                sum[g][t] = _mm512_dpwssd_epi32(i ? sum[g][t] : _mm512_setzero_si512(),
+                                                w[g * HALF_MANY_AVX512 + i],
+                                                _mm512_set1_epi32(two));
+        }
+#pragma GCC unroll 12
+    for (int i = 0; i < 2 * TOKENS_MANY_AVX512; i++)
+        part[i % 2][i / 2] = _mm512_fnmadd_ps(
+            _mm512_cvtepi32_ps(sum[i % 2][i / 2]),
+            _mm512_castsi512_ps(w[i % 2 * HALF_MANY_AVX512 + pairs]), part[i % 2][i / 2]);
+    return w + pairs + 1;
+}
+
+/* acc += xscale * (sum of scale * sum over groups (less their minima)), for each block of 256. */
+INLINE_AVX512 void tile_many_q8k_avx512(int span, bool has_min, const struct panel_many_avx512 *p,
+                                        const uint8_t *x, int64_t n, int64_t live, bool first,
+                                        int64_t rows, float *y, int64_t y_stride)
+{
+    enum { ALL = 2 * TOKENS_MANY_AVX512 };
+    const __m512i *w = p->half[0];
+    const uint8_t *at[TOKENS_MANY_AVX512];
+    __m512 acc[2][TOKENS_MANY_AVX512], part[2][TOKENS_MANY_AVX512];
+    __m512i sum[2][TOKENS_MANY_AVX512];
+
+    tokens_many_avx512(at, x, token_many_avx512(256, n), live, y, y_stride);
+    memset(acc, 0, sizeof acc);
+    for (int64_t b = 0; b < n / 256; b++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < ALL; i++)
+            part[i % 2][i / 2] = _mm512_setzero_ps();
+#pragma GCC unroll 1
+        for (int i = 0; i < 64; i += span, w += span + 2) {
+            sums_many_avx512(span, w, at, 256 * b + 4 * i, sum);
+#pragma GCC unroll 12
+            for (int j = 0; j < ALL; j++)
+                part[j % 2][j / 2] = _mm512_fmadd_ps(
+                    _mm512_cvtepi32_ps(sum[j % 2][j / 2]),
+                    _mm512_castsi512_ps(w[j % 2 * HALF_MANY_AVX512 + span + 1]),
+                    part[j % 2][j / 2]);
+        }
+        if (has_min)
+            w = minima_many_avx512(32 / span, w, at, n + n / 64 + (span == 8 ? n / 8 : 0), b,
+                                   part);
+#pragma GCC unroll 12
+        for (int j = 0; j < ALL; j++) {
+            float scale;
+            memcpy(&scale, at[j / 2] + n + 4 * b, 4);
+            acc[j % 2][j / 2] =
+                _mm512_fmadd_ps(part[j % 2][j / 2], _mm512_set1_ps(scale), acc[j % 2][j / 2]);
+        }
+    }
+    for (int t = 0; t < TOKENS_MANY_AVX512 && t < live; t++) {
+        put_avx512(acc[0][t], first, rows, y + t * y_stride);
+        put_avx512(acc[1][t], first, rows - 16, y + t * y_stride + 16);
+    }
+}
+
+#define TILE(name, span, has_min)                                                                 \
+    static void tile_many_##name##_avx512(const struct panel_many_avx512 *p, const uint8_t *x,    \
+                                          int64_t n, int64_t live, bool first, int64_t rows,      \
+                                          float *y, int64_t y_stride)                             \
+    {                                                                                             \
+        tile_many_q8k_avx512(span, has_min, p, x, n, live, first, rows, y, y_stride);             \
+    }
+TILE(narrow, 4, false)
+TILE(wide, 8, false)
+TILE(narrow_min, 4, true)
+TILE(wide_min, 8, true)
+#undef TILE
+
+INLINE_AVX512 tile_many_avx512_fn *choose_many_q8k_avx512(bool wide, bool has_min)
+{
+    if (wide)
+        return has_min ? tile_many_wide_min_avx512 : tile_many_wide_avx512;
+    return has_min ? tile_many_narrow_min_avx512 : tile_many_narrow_avx512;
+}
+
+static PI_PACK_MANY(pack_many_q8k_avx512)
+{
+    for (int64_t from = 0; from < n; from += SLAB_MANY_AVX512) {
+        int64_t some = pi_min(n - from, SLAB_MANY_AVX512), bytes = token_many_avx512(256, some);
+        uint8_t *slab = y + m * token_many_avx512(256, from);
+
+        for (int64_t t = first; t < last; t++) {
+            uint8_t *q = slab + t * bytes, *sums = q + some + some / 64;
+            for (int64_t b = 0; b < some / 256; b++) {
+                const float *v = x + t * x_stride + from + 256 * b;
+                float scale, factor = factor_avx512(v, 256, &scale);
+                int16_t sum[16], twice[8];
+
+                for (int i = 0; i < 16; i++)
+                    sum[i] = (int16_t)_mm512_reduce_add_epi32(
+                        bytes_many_avx512(q + 256 * b + 16 * i, v + 16 * i, factor));
+                for (int i = 0; i < 8; i++)
+                    twice[i] = (int16_t)(sum[2 * i] + sum[2 * i + 1]);
+                memcpy(q + some + 4 * b, &scale, 4);
+                memcpy(sums + 32 * b, sum, sizeof sum);
+                memcpy(sums + some / 8 + 16 * b, twice, sizeof twice);
+            }
+        }
+    }
+}
+
 #define DOT(format, TYPE, wide_)                                                                  \
     static __attribute__((noinline)) __m128 last_##format##_avx512(                               \
         const uint8_t *w, const struct operand_q8k_avx512 *x, int64_t block, int count)           \
@@ -336,17 +454,27 @@ INLINE_AVX512 void few_q8k_avx512(enum dtype type, last_q8k_avx512_fn *last, int
         few_q8k_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x,               \
             x_stride, y, y_stride);                                                               \
     }                                                                                             \
+    INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
+    {                                                                                             \
+        return (struct format_avx512){ .chunk = chunk_##format##_avx512, .block = 256,            \
+                                       .bytes = (int)block_bytes_q8k_avx512(TYPE),                \
+                                       .offset = offset_q8k_avx512(TYPE),                         \
+                                       .has_min = offset_q8k_avx512(TYPE) == 0,                   \
+                                       .wide = wide_ };                                           \
+    }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
-        const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 256,          \
-                                         .bytes = (int)block_bytes_q8k_avx512(TYPE),              \
-                                         .offset = offset_q8k_avx512(TYPE),                       \
-                                         .has_min = offset_q8k_avx512(TYPE) == 0,                 \
-                                         .wide = wide_ };                                         \
+        const struct format_avx512 f = format_##format##_avx512();                                \
         if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
             few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
         else                                                                                      \
             many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
+    }                                                                                             \
+    static PI_DOT_MANY(dot_many_##format##_avx512)                                                \
+    {                                                                                             \
+        const struct format_avx512 f = format_##format##_avx512();                                \
+        dot_many_avx512(&f, choose_many_q8k_avx512(f.wide, f.has_min), rows, cols, w, w_stride,   \
+                        m, x, y, y_stride, scratch);                                              \
     }
 
 DOT(q2_k, DTYPE_Q2_K, false)
@@ -362,11 +490,21 @@ DOT(iq4_xs, DTYPE_IQ4_XS, true)
     {                                                                                             \
         chunk_grid_avx2(read_##format, 7, to, w);                                                 \
     }                                                                                             \
+    INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
+    {                                                                                             \
+        return (struct format_avx512){ .chunk = chunk_##format##_avx512, .block = 256,            \
+                                       .bytes = pi_dtype(TYPE).bytes, .offset = 7 };              \
+    }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
-        const struct format_avx512 f = { .chunk = chunk_##format##_avx512, .block = 256,          \
-                                         .bytes = pi_dtype(TYPE).bytes, .offset = 7 };            \
+        const struct format_avx512 f = format_##format##_avx512();                                \
         many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                \
+    }                                                                                             \
+    static PI_DOT_MANY(dot_many_##format##_avx512)                                                \
+    {                                                                                             \
+        const struct format_avx512 f = format_##format##_avx512();                                \
+        dot_many_avx512(&f, choose_many_q8k_avx512(f.wide, f.has_min), rows, cols, w, w_stride,   \
+                        m, x, y, y_stride, scratch);                                              \
     }
 
 DOT_GRID(iq2_xxs, DTYPE_IQ2_XXS)
@@ -399,4 +537,20 @@ void pi_dot_q8k_avx512(struct kernels *k)
     k->dot[DTYPE_IQ1_M] = dot_iq1_m_avx512;
     k->dot[DTYPE_TQ1_0] = dot_tq1_0_avx512;
     k->dot[DTYPE_TQ2_0] = dot_tq2_0_avx512;
+    k->dot_many[DTYPE_Q2_K] = dot_many_q2_k_avx512;
+    k->dot_many[DTYPE_Q3_K] = dot_many_q3_k_avx512;
+    k->dot_many[DTYPE_Q4_K] = dot_many_q4_k_avx512;
+    k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_avx512;
+    k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_avx512;
+    k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_avx512;
+    k->dot_many[DTYPE_IQ2_XXS] = dot_many_iq2_xxs_avx512;
+    k->dot_many[DTYPE_IQ2_XS] = dot_many_iq2_xs_avx512;
+    k->dot_many[DTYPE_IQ2_S] = dot_many_iq2_s_avx512;
+    k->dot_many[DTYPE_IQ3_XXS] = dot_many_iq3_xxs_avx512;
+    k->dot_many[DTYPE_IQ3_S] = dot_many_iq3_s_avx512;
+    k->dot_many[DTYPE_IQ1_S] = dot_many_iq1_s_avx512;
+    k->dot_many[DTYPE_IQ1_M] = dot_many_iq1_m_avx512;
+    k->dot_many[DTYPE_TQ1_0] = dot_many_tq1_0_avx512;
+    k->dot_many[DTYPE_TQ2_0] = dot_many_tq2_0_avx512;
+    k->pack_many[OPERAND_Q8K] = pack_many_q8k_avx512;
 }

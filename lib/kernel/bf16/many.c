@@ -2,8 +2,8 @@
  *
  * 32 rows by a slab of columns are rounded to bfloat16 and transposed, and stay in the cache for
  * all tokens, six at a time. A (row, token) has two sums, of even and odd pairs of columns; slabs
- * are added in turn. Quantised weights are faster as bytes. Processors with AMX have a tier above
- * this one; where VDPBF16PS has half the rate of FMA they all do.
+ * are added in turn. Quantised weights are faster as bytes, see avx512/many.h. Processors with AMX
+ * have a tier above this one; where VDPBF16PS has half the rate of FMA they all do.
  *
  * The operand of pack_many: rows of bfloat16, each padded with zeros to 64 bytes.
  */
@@ -136,13 +136,11 @@ MANY(bf16, DTYPE_BF16)
 
 #undef MANY
 
-/* Formats without a function here are faster as bytes, by dot. */
 void pi_many_bf16(struct kernels *k)
 {
-    memset(k->dot_many, 0, sizeof k->dot_many);
     k->dot_many[DTYPE_F32] = dot_many_f32_bf16;
     k->dot_many[DTYPE_F16] = dot_many_f16_bf16;
     k->dot_many[DTYPE_BF16] = dot_many_bf16_bf16;
-    k->pack_many = pack_many_bf16;
+    k->pack_many[OPERAND_F32] = pack_many_bf16;
     k->many_tokens = 24;
 }

@@ -233,7 +233,7 @@ void pi_unpack_scalar(struct kernels *k)
     k->unpack[DTYPE_TQ1_0] = unpack_tq1_0_scalar;
     k->unpack[DTYPE_TQ2_0] = unpack_tq2_0_scalar;
     k->unpack[DTYPE_NVFP4] = unpack_nvfp4_scalar;
-    k->pack_many = pack_many_scalar;
+    k->pack_many[OPERAND_F32] = pack_many_scalar;
     k->dot_many[DTYPE_F32] = dot_many_f32_scalar;
     k->dot_many[DTYPE_F16] = dot_many_f16_scalar;
     k->dot_many[DTYPE_BF16] = dot_many_bf16_scalar;
