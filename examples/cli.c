@@ -1,8 +1,8 @@
 /* cli.c - the `pith` command: every verb is a few calls of pith.h.
  *
  * stdout carries data only; progress and timings go to stderr, a bar only on a terminal. Flags
- * that set an option are not listed here: --NAME VALUE sets the option NAME of pith.h's table, with
- * - for _ in its name.
+ * that set an option are not listed here: --NAME VALUE and --NAME=VALUE set the option NAME of
+ * pith.h's table, with - for _ in its name; one of 0 or 1 is a switch, --NAME.
  */
 #include "pith.h"
 
@@ -160,6 +160,8 @@ static void print_json_part(const char *text, int64_t length)
 
         if (c == '"' || c == '\\')
             printf("\\%c", c);
+        else if (c == '\n')
+            printf("\\n");
         else if (c < 0x20)
             printf("\\u%04x", c);
         else if (n == 0)
@@ -825,6 +827,50 @@ static const struct verb {
       verb_quantize },
 };
 
+/* Text in lines of 100 columns, all but the first indented. */
+static void print_wrapped(FILE *to, const char *text, int column, int indent)
+{
+    while (*text) {
+        int n = (int)strcspn(text, " \n");
+
+        if (column > indent && column + 1 + n > 100)
+            column = fprintf(to, "\n%*s", indent, "") - 1;
+        else if (column > indent)
+            column += fprintf(to, " ");
+        column += fprintf(to, "%.*s", n, text);
+        text += n;
+        for (; *text == ' ' || *text == '\n'; text++)
+            if (*text == '\n') /* a template's default has one */
+                column += fprintf(to, "\\n");
+    }
+    fputc('\n', to);
+}
+
+static bool is_switch(int32_t type, double min, double max)
+{
+    return type == PITH_TYPE_I64 && min == 0 && max == 1;
+}
+
+static void print_option(FILE *to, int32_t i)
+{
+    const char *name, *text;
+    char line[600];
+    double min, max, def;
+    int32_t type;
+    int column;
+
+    pith_option_info(i, NULL, &name, &type, NULL, &min, &max, &def, &text, NULL);
+    column = fprintf(to, "  --");
+    for (; *name; name++, column++)
+        fputc(*name == '_' ? '-' : *name, to);
+    column += fprintf(to, "%*s", column < 21 ? 21 - column : 1, "");
+    if (is_switch(type, min, max))
+        text += strncmp(text, "1: ", 3) == 0 ? 3 : 0;
+    snprintf(line, sizeof line, type == PITH_TYPE_STR || is_switch(type, min, max) ? "%s"
+             : "%s (%.15g)", text, def);
+    print_wrapped(to, line, column, 21);
+}
+
 static void print_help(FILE *to)
 {
     fprintf(to, "pith %s: run pre-trained models\n\n", pith_version_string());
@@ -834,37 +880,53 @@ static void print_help(FILE *to)
                 "arguments,\nfrom -f FILE, or line by line from stdin; tokenize reads stdin "
                 "whole; FILE may be - for stdin or stdout.\n"
                 "Everywhere: --json, -q (no timings), -t THREADS, and the options of the "
-                "library:\n\n");
-    for (int32_t i = 0; i < pith_option_count(); i++) {
-        const char *name, *text;
-        char flag[40];
-        size_t n;
-
-        pith_option_info(i, NULL, &name, NULL, NULL, NULL, NULL, NULL, &text, NULL);
-        n = (size_t)snprintf(flag, sizeof flag, "%s", name);
-        for (size_t j = 0; j < n && j < sizeof flag; j++)
-            flag[j] = flag[j] == '_' ? '-' : flag[j];
-        fprintf(to, "  --%-16s ", flag);
-        for (; *text; text++)
-            fputs(*text == '\n' ? "\\n" : (char[]){ *text, 0 }, to);
-        fputc('\n', to);
-    }
+                "library, with their\ndefaults, as --NAME VALUE or --NAME=VALUE:\n\n");
+    for (int32_t i = 0; i < pith_option_count(); i++)
+        print_option(to, i);
     fprintf(to, "\nShort: -n --max-tokens, --temp --temperature.\n"
                 "Exit: 0 ok, 1 failure, 2 usage, 3 bad model file, 4 unsupported, 5 out of memory "
                 "or limit,\n6 I/O, 130 interrupted.\n");
 }
 
-static void set_option(const char *flag, const char *value)
+enum { NAME_BYTES = 40 };
+
+/* The library's name of the option that --FLAG sets. */
+static const char *option_name(const char *flag, char name[NAME_BYTES])
 {
-    char name[40];
-    pith_error err = { 0 };
     size_t n = 0;
 
-    for (; flag[n] && n + 1 < sizeof name; n++)
+    for (; flag[n] && n + 1 < NAME_BYTES; n++)
         name[n] = flag[n] == '-' ? '_' : flag[n];
     name[n] = 0;
-    if (pith_options_set(cli.options, name, value, &err) != PITH_OK)
+    return name;
+}
+
+static void set_option(const char *flag, const char *value)
+{
+    char name[NAME_BYTES];
+    pith_error err = { 0 };
+
+    if (pith_options_set(cli.options, option_name(flag, name), value, &err) != PITH_OK)
         fail(EXIT_USAGE, "--%s: %s", flag, err.text);
+}
+
+/* Sets an option of 0 or 1 to 1; false if --FLAG is none. */
+static bool set_switch(const char *flag)
+{
+    char wanted[NAME_BYTES];
+    const char *name;
+    double min, max;
+    int32_t type;
+
+    option_name(flag, wanted);
+    for (int32_t i = 0; i < pith_option_count(); i++) {
+        pith_option_info(i, NULL, &name, &type, NULL, &min, &max, NULL, NULL, NULL);
+        if (strcmp(name, wanted) == 0 && is_switch(type, min, max)) {
+            set_option(flag, "1");
+            return true;
+        }
+    }
+    return false;
 }
 
 static int64_t count_of(const char *flag, const char *value)
@@ -888,7 +950,7 @@ static bool plain_flag(const char *flag)
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (strcmp(flag, flags[i].name) == 0)
             return *flags[i].to = true;
-    return false;
+    return flag[1] == '-' && set_switch(flag + 2);
 }
 
 static void valued_flag(const char *flag, const char *value, bool bench)
@@ -926,6 +988,15 @@ static void valued_flag(const char *flag, const char *value, bool bench)
     }
 }
 
+/* --NAME=VALUE */
+static void joined_flag(char *flag, bool bench)
+{
+    char *equals = strchr(flag, '=');
+
+    *equals = 0;
+    valued_flag(flag, equals + 1, bench);
+}
+
 static void parse_flags(int argc, char **argv, bool bench)
 {
     bool plain = false; /* behind -- */
@@ -936,6 +1007,8 @@ static void parse_flags(int argc, char **argv, bool bench)
             plain = true;
         else if (plain || argv[i][0] != '-' || argv[i][1] == 0)
             cli.args[cli.n_args++] = argv[i];
+        else if (argv[i][1] == '-' && strchr(argv[i], '='))
+            joined_flag(argv[i], bench);
         else if (!plain_flag(argv[i])) {
             valued_flag(argv[i], i + 1 < argc ? argv[i + 1] : NULL, bench);
             i++;
