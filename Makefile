@@ -68,7 +68,7 @@ EMULATED := $(patsubst %.c,$(BUILD)/emulated/%.o,$(wildcard lib/kernel/amx/*.c) 
 EMULATED_TESTS := $(if $(filter amx,$(if $(ONE),,$(ISAS))),$(patsubst %,$(BUILD)/emulated/tests/%,\
                     $(if $(filter kernel,$(TESTED)),kernel/kernel) $(if $(filter session,$(TESTED)),session/golden)))
 KERNEL_TEST := $(if $(filter kernel,$(TESTED)),$(BUILD)/tests/kernel/kernel)
-EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(filter-out examples/cli.c,$(wildcard examples/*.c)))
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 TESTFLAGS := -std=c11 $(OPT) $(DEBUG) -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
 MODEL   ?= examples/models/pith-tiny.gguf
 
@@ -96,8 +96,8 @@ $(BUILD)/libpith.so: $(OBJECTS) lib/api/pith.map
 	$(call QUIET,$(CC) $(SHAREDFLAGS) $(SAN) $(OBJECTS) -o $@ $(LDLIBS))
 	@ln -sf libpith.so $(@D)/$(SONAME)
 
-$(BUILD)/pith: examples/cli.c $(BUILD)/libpith.a
-	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
+$(BUILD)/pith: $(wildcard examples/cli/*.[ch]) $(BUILD)/libpith.a
+	$(call QUIET,$(CC) $(TESTFLAGS) $(filter %.c,$^) $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 $(BUILD)/examples/%: examples/%.c $(BUILD)/libpith.a
 	@mkdir -p $(@D)
