@@ -8,13 +8,10 @@
  *     x --norm--> gate,up --> down (+ experts) --> norm --> + x
  *     x --gate--> act * p --> project --> norm --> + x;  x * scale
  */
-#include "graph/recipe.h"
+#include "gemma.h"
 
 extern const struct arch pi_arch_gemma3, pi_arch_gemma4;
-/* The first layer without keys of its own; it and those behind it use the last two that have. */
-#define OWN "layer < first"
-#define BACK "layer < first ? 0 : layer - first + (local ? 2 : 1)"
-#define POST "layers.%d.post_"
+
 static const struct key gemma4_keys[] = {
     { "hd_global", "attention.key_length", "global_head_dim", "hf ? 512 : hd_local" },
     { "hd_local", "attention.key_length_swa", "head_dim", "256" },
@@ -31,8 +28,7 @@ static const struct key gemma4_keys[] = {
     { "ff", "", "", "wide && layer >= first ? 2*ff_own : ff_own" },
     { "rot", "rope.dimension_count", "", "hd_global" },
     { "turned", "", "", "hf ? floor(rot*rot_share/2) : 0" },
-    { "ple", "embedding_length_per_layer_input", "hidden_size_per_layer_input", "0" },
-    { "rows", "", "vocab_size_per_layer_input", "vocab" },
+    PLE_KEYS,
     { "moe", "", "", "0" }, /* experts stand beside the feed-forward, not in its place */
     { "experts", "expert_count", "num_experts", "0" },
     { "used", "expert_used_count", "top_k_experts", "0" },
@@ -41,22 +37,8 @@ static const struct key gemma4_keys[] = {
 };
 
 static const struct weight gemma4_weights[] = {
-    { "norm1", "blk.%d.attn_norm.weight", "layers.%d.input_layernorm.weight", "dim" },
-    { "norm2", "blk.%d.ffn_norm.weight", "layers.%d.pre_feedforward_layernorm.weight", "dim" },
-    { "post1", "blk.%d.post_attention_norm.weight", POST "attention_layernorm.weight", "dim" },
-    { "post2", "blk.%d.post_ffw_norm.weight", POST "feedforward_layernorm.weight", "dim" },
-    { "norm", "output_norm.weight", "norm.weight", "dim" },
-    { "q_norm", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "hd" },
-    { "k_norm?", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "hd" },
-    { "k?", "blk.%d.attn_k.weight", "layers.%d.self_attn.k_proj.weight", "kv*hd,dim" },
-    { "v?", "blk.%d.attn_v.weight", "layers.%d.self_attn.v_proj.weight", "kv*hd,dim" },
-    { "ple?", "per_layer_token_embd.weight", "embed_tokens_per_layer.weight", "rows,layers*ple" },
-    { "ple_in?", "per_layer_model_proj.weight", "per_layer_model_projection.weight",
-      "layers*ple,dim" },
-    { "ple_norm?", "per_layer_proj_norm.weight", "per_layer_projection_norm.weight", "ple" },
-    { "ple_gate?", "blk.%d.inp_gate.weight", "layers.%d.per_layer_input_gate.weight", "ple,dim" },
-    { "ple_out?", "blk.%d.proj.weight", "layers.%d.per_layer_projection.weight", "dim,ple" },
-    { "ple_post?", "blk.%d.post_norm.weight", POST "per_layer_input_norm.weight", "dim" },
+    PLAIN_WEIGHTS,
+    PLE_WEIGHTS,
     { "post_ff?", "blk.%d.post_ffw_norm_1.weight", POST "feedforward_layernorm_1.weight", "dim" },
     { "post_moe?", "blk.%d.post_ffw_norm_2.weight", POST "feedforward_layernorm_2.weight", "dim" },
     { "norm_moe?", "blk.%d.pre_ffw_norm_2.weight",
@@ -74,12 +56,7 @@ static const struct weight gemma4_weights[] = {
 
 static const struct step gemma4_enter[] = {
     { OP_EMBED,  "x", "ids", "embed", "sqrt(dim)" },
-    { OP_EMBED,  "p", "ids", "ple", "sqrt(ple)", "ple" },
-    { OP_LINEAR, "e", "x",   "ple_in", NULL, "ple" },
-    { OP_SCALE,  "e", "e",   NULL, "1/sqrt(dim)", "ple" },
-    { OP_NORM,   "e", "e",   "ple_norm", "eps,rms", "ple" },
-    { OP_ADD,    "p", "p e", NULL, NULL, "ple" },
-    { OP_SCALE,  "p", "p",   NULL, "1/sqrt(2)", "ple" },
+    PLE_ENTER,
     { OP_ANGLES, "angles", "pos", "divisors?", "rot,theta,none,1,0,0,0,0,0,0,0,0,turned" },
     { OP_ANGLES, "angles_local", "pos", NULL, "hd_local,theta_local,none,1" },
     { 0 }
@@ -124,11 +101,7 @@ static const struct step gemma4_block[] = {
     { OP_ADD,    "f", "f m",            NULL,      NULL,         "experts" },
     { OP_NORM,   "f", "f",              "post2",   "eps,rms" },
     { OP_ADD,    "x", "x f" },
-    { OP_LINEAR, "e", "x",              "ple_gate", NULL,        "ple" },
-    { OP_SLICE,  "s", "p",              NULL,      "layer*ple,ple", "ple" },
-    { OP_GATE,   "e", "e s",            NULL,      "act",        "ple" },
-    { OP_LINEAR, "f", "e",              "ple_out", NULL,         "ple" },
-    { OP_NORM,   "f", "f",              "ple_post", "eps,rms",   "ple" },
+    PLE_STEPS("x"),
     { OP_ADD,    "x", "x f",            NULL,      NULL,         "ple" },
     { OP_SCALE,  "x", "x",              "out_scale?", "1" },
     { 0 }

@@ -45,6 +45,7 @@
     ROW(mamba2) \
     ROW(gemma2) \
     ROW(gemma3) \
+    ROW(gemma3n) \
     ROW(cohere2) \
     ROW(exaone) \
     ROW(exaone4) \

@@ -63,6 +63,8 @@ static const struct usual {
       "vocab 151936, eps 1e-6, theta 500000, experts 60, used 4, eff 1408" },
     { "gemma3_text", "ctx 131072, dim 2304, blocks 26, heads 8, kv 4, hd 256, ff 9216, "
       "vocab 262208, eps 1e-6, window 4096, query_scalar 256" },
+    { "gemma3n_text", "ctx 32768, dim 2048, blocks 35, heads 8, kv 2, hd 256, ff 16384, "
+      "vocab 262400, eps 1e-6, window 512, rows 262144, ple 256" },
     { "gemma4_text", "ctx 131072, dim 2304, blocks 30, heads 8, kv_local 4, hd_local 256, "
       "hd_global 512, ff_own 9216, vocab 262144, eps 1e-6, window 512, rows 262144, ple 256, "
       "rot_share 0.25" },

@@ -72,7 +72,23 @@ static double apply(struct formula *f, const char *op, double a, double b)
 
 static double parse(struct formula *f, int least);
 
-/* sqrt(x), log(x), exp(x), floor(x) */
+/* The inverse of the normal distribution function, from -40 to 40. */
+static double probit(double share)
+{
+    double low = -40, high = 40;
+
+    for (int i = 0; i < 64; i++) {
+        double middle = 0.5 * (low + high);
+
+        if (0.5 * erfc(-middle * sqrt(0.5)) < share)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* sqrt(x), log(x), exp(x), floor(x), probit(x) */
 static double call(struct formula *f, struct str function)
 {
     double x = parse(f, TERNARY);
@@ -87,6 +103,8 @@ static double call(struct formula *f, struct str function)
         return exp(x);
     if (pi_str_equal(function, STR("floor")))
         return floor(x);
+    if (pi_str_equal(function, STR("probit")))
+        return probit(x);
     return formula_error(f, "there is no such function");
 }
 

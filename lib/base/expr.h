@@ -1,7 +1,8 @@
 /* expr.h - small formulas over named numbers: "heads*hd", "dim/heads", "layer%6==5 ? a : b".
  *
  * Numbers are doubles, exact for integers up to 2^53. Operators, loosest first: ?:, ||, &&,
- * == != < > <= >=, + -, * / %, unary - !, parentheses. Functions: sqrt, log, exp, floor.
+ * == != < > <= >=, + -, * / %, unary - !, parentheses. Functions: sqrt, log, exp, floor, and
+ * probit: so many standard deviations above the mean ends that share of a normal distribution.
  * Formulas come from pith's own tables, never from a file.
  */
 #ifndef PI_EXPR_H

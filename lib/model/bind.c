@@ -414,7 +414,7 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
     if (!sliced || dims > 1)
         TRY(check_shape(b, row, t, layer, shape, dims, sliced));
     bound->row = row;
-    bound->layer = strchr(pattern, '%') ? layer : -1;
+    bound->layer = strstr(pattern, "%d") ? layer : -1;
     *m = (struct matrix){ .data = t->data, .dtype = t->dtype, .rows = 1, .depth = 1 };
     m->name = pi_arena_text(b->arena, t->name.at, t->name.n);
     if (!m->name)
@@ -584,7 +584,7 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const char 
     if (!b.claimed || !b.bounds)
         return pi_no_memory(err, "the weight table", (size_t)(layers * n_rows) * sizeof *b.bounds);
     for (int i = 0; i < n_rows; i++)
-        for (int layer = 0; layer < (!strchr(pi_weight_pattern(rows[i], w->hf), '%') ? 1
+        for (int layer = 0; layer < (!strstr(pi_weight_pattern(rows[i], w->hf), "%d") ? 1
                                      : rows[i]->ignore ? layers + pi_min(more, PI_MAX_LAYERS)
                                      : layers); layer++)
             TRY(bind_row(&b, rows[i], layer));

@@ -45,6 +45,10 @@ static void formulas_mean_what_they_mean_in_c(void)
 static void functions(void)
 {
     same("sqrt(dim)", 64); same("1/sqrt(kv*heads)", 0.25); same("log(1)", 0); same("floor(2.9)", 2);
+    /* tables of the normal distribution */
+    same("floor(probit(0.95)*1000000000)", 1644853626);
+    same("floor(probit(0.001)*1000000000)", -3090232307);
+    same("probit(0) < -30 && probit(1) > 8 && probit(0.5) < 1e-15", 1);
     same("sqrt(sqrt(16))*2+1", 5); same("floor(heads/3)*3", 6);
 }
 

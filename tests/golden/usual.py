@@ -30,6 +30,8 @@ FAMILIES = dict(
                            used="num_experts_per_tok",
                            eff="moe_intermediate_size"),
     gemma3_text=dict(HEAD, **WINDOW, query_scalar="query_pre_attn_scalar"),
+    gemma3n_text=dict(HEAD, **WINDOW, rows="vocab_size_per_layer_input",
+                      ple="hidden_size_per_layer_input"),
     gemma4_text=dict(WINDOW, kv=None, kv_local="num_key_value_heads",
                      hd_local="head_dim", ff=None, ff_own="intermediate_size",
                      rows="vocab_size_per_layer_input",
@@ -43,6 +45,8 @@ FAMILIES = dict(
 
 def number(config, place):
     numbers = config.to_dict()
+    if isinstance(numbers.get(place), list):  # one a layer, the same for all
+        return float(*set(numbers[place]))
     if place == "rope_theta":
         numbers = numbers["rope_parameters"]
     return float(numbers[place])

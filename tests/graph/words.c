@@ -145,6 +145,41 @@ static void sum(void)
     refuse((struct step){ OP_SUM, "y", "a", NULL, "7", NULL }, "runs of 7");
 }
 
+/* b's 12 values are 3 rows of factors for 4 parts of a. */
+static double blended(int t, int j)
+{
+    double sum_of_parts = 0;
+
+    for (int i = 0; i < 4; i++)
+        sum_of_parts += (b(t, j / 6 * 4 + i) + 0.5) * a(t, i * 6 + j % 6);
+    return sum_of_parts;
+}
+
+static double added_up(int t, int j) { return a(t, j) + a(t, j + 8) + a(t, j + 16); }
+
+static void blend(void)
+{
+    expect((struct step){ OP_BLEND, "y", "a b", NULL, "4,0.5", NULL }, 18, blended);
+    expect((struct step){ OP_BLEND, "y", "a", NULL, "3", NULL }, 8, added_up);
+    refuse((struct step){ OP_BLEND, "y", "a b", NULL, "5", NULL }, "5 parts do not divide");
+    refuse((struct step){ OP_BLEND, "y", "a b", NULL, "8", NULL }, "or 12 factors");
+    refuse((struct step){ OP_BLEND, "y", "a b", NULL, "0", NULL }, "0 parts");
+}
+
+static double above(int t, int j)
+{
+    double mean = row_sum(t, 0) / WIDTH, squares = 0;
+
+    for (int i = 0; i < WIDTH; i++)
+        squares += (a(t, i) - mean) * (a(t, i) - mean);
+    return fmax(0, a(t, j) - mean - 0.7 * sqrt(squares / WIDTH));
+}
+
+static void exceed(void)
+{
+    expect((struct step){ OP_EXCEED, "y", "a", NULL, "0.7", NULL }, WIDTH, above);
+}
+
 static double capped(int t, int j) { return 1.5 * tanh(a(t, j) / 1.5); }
 
 static void softcap(void)
@@ -237,6 +272,8 @@ int main(int argc, char **argv)
     RUN(multiply);
     RUN(lerp);
     RUN(sum);
+    RUN(blend);
+    RUN(exceed);
     RUN(softcap);
     RUN(clamp);
     RUN(temper);
