@@ -1,19 +1,23 @@
 /* dot_q8.c - dot of the formats with blocks of 32 (Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL, MXFP4).
  *
- * A format is two small functions: quants() makes unsigned bytes of two blocks in natural order,
- * scales() sixteen floats. Few tokens: a group of 16 blocks is multiplied by VNNI and folded so
- * that lane b holds the integer sum of block b, for one multiply-add per group; weights stream
- * once for four tokens. Many tokens: panel.h. Both add the floats of one (row, token) in one
- * order, so that results do not depend on the engine: per slab lane j sums blocks j, j+16, ...
- * and sum_lanes adds the lanes, slabs in turn.
+ * Few tokens: four.h. Four blocks of four rows are unpacked for all tokens, multiplied by VNNI and
+ * folded into 16 integer sums, lanes [block][row], for one multiply-add; weights stream once for
+ * four tokens. Many tokens: panel.h. Both add the floats of one (row, token) in one order, so that
+ * results do not depend on the engine: lane k of a slab sums blocks k, k+4, ...; what is left at
+ * the end of a row ends with lane 3; lanes as (0+2) + (1+3), slabs in turn.
  *
  * Formats with signed values are stored with an offset: the integer sum less offset times
  * the sum of the activations, all exact.
  */
+#include "four.h"
 #include "many.h"
 #include "quantize.h"
 
-enum { GROUP_Q8_AVX512 = 16, SLAB_Q8_AVX512 = SLAB_AVX2 / 32 /* blocks */ };
+enum {
+    FOUR_AVX512 = 4,                   /* blocks, rows and tokens at once */
+    SLAB_Q8_AVX512 = SLAB_AVX2 / 32,   /* blocks */
+    AHEAD_Q8_AVX512 = 1024             /* bytes; what is fetched ahead of the next four rows */
+};
 
 /* The parts of an operand row. */
 struct operand_q8_avx512 {
@@ -30,75 +34,42 @@ INLINE_AVX512 struct operand_q8_avx512 operand_q8_avx512(const uint8_t *x, int64
     };
 }
 
-/* Neighbouring lanes added: per 128 bits (a0+a1, a2+a3, b0+b1, b2+b3). Sums of 4-bit and 5-bit
- * weights fit 16 bits so far (31 * 127 * 8), which saves half of the shuffles. */
-INLINE_AVX512 __m512i add_pairs_q8_avx512(enum dtype type, bool even, __m512i a, __m512i b)
+/* acc[t], lanes [block][row], += scale * xscale * sum (+ min * xscale * xsum) of four blocks; lanes
+ * that are not live stay. */
+INLINE_AVX512 void step_q8_avx512(enum dtype type, int T, const uint8_t *const w[4],
+                                  const struct operand_q8_avx512 *x, int64_t block,
+                                  __mmask16 live, __m512 *acc)
 {
-    if (type == DTYPE_Q8_0 || type == DTYPE_IQ4_NL)
-        return even ? add_even_avx512(a, b) : add_odd_avx512(a, b);
-    return _mm512_madd_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16(1));
-}
-
-/* sum[t], lane b = integer sum of block b, of `count` blocks at w with those of T tokens. */
-INLINE_AVX512 void group_q8_avx512(enum dtype type, int T, const uint8_t *w,
-                                   const struct operand_q8_avx512 *x, int64_t block, int count,
-                                   __m512i *sum)
-{
-    const __m512i natural =
-        _mm512_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
-    const __m512i zero = _mm512_setzero_si512();
+    const __m512i each = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
     int64_t bytes = block_bytes_q8_avx512(type);
-    __m512i half[2][4], quarter[2][4];
-
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        const uint8_t *at = w + 4 * i * bytes;
-        __m512i a = zero, b = zero;
-        if (4 * i < count)
-            a = quants_q8_avx512(type, at, 4 * i + 1 < count ? at + bytes : at);
-        if (4 * i + 2 < count)
-            b = quants_q8_avx512(type, at + 2 * bytes, 4 * i + 3 < count ? at + 3 * bytes : at);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++) {
-            const uint8_t *q = x[t].q + 32 * block + 128 * i;
-            __m512i da = zero, db = zero;
-            if (4 * i < count)
-                da = _mm512_dpbusd_epi32(zero, a, _mm512_load_si512(q));
-            if (4 * i + 2 < count)
-                db = _mm512_dpbusd_epi32(zero, b, _mm512_load_si512(q + 64));
-            quarter[i % 2][t] = add_pairs_q8_avx512(type, false, da, db);
-            if (i % 2)
-                half[i / 2][t] = add_pairs_q8_avx512(type, true, quarter[0][t], quarter[1][t]);
-        }
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        sum[t] = _mm512_permutexvar_epi32(
-            natural, _mm512_add_epi32(_mm512_shuffle_i32x4(half[0][t], half[1][t], 0x88),
-                                      _mm512_shuffle_i32x4(half[0][t], half[1][t], 0xDD)));
-}
-
-/* Adds a group's floats to the lanes: acc += scale * xscale * sum (+ min * xscale * xsum). */
-INLINE_AVX512 void step_q8_avx512(enum dtype type, int T, const uint8_t *w,
-                                  const struct operand_q8_avx512 *x, int64_t block, int count,
-                                  __m512 *acc)
-{
-    __mmask16 live = (__mmask16)((1u << count) - 1);
-    int64_t bytes = block_bytes_q8_avx512(type);
-    __m512 scale = scales_q8_avx512(type, w, bytes, count), min = _mm512_setzero_ps();
-    __m512i sum[4];
+    __m512 scale = scales_four_avx512(type, w, block), min = scale;
+    __m512i low[4], high[4];
 
     if (has_min_q8_avx512(type))
-        min = mins_q8_avx512(type, w, bytes, count);
-    group_q8_avx512(type, T, w, x, block, count, sum);
+        min = words_four_avx512(w, block, (int)bytes, 2);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++)
+        quants_four_avx512(type, w[r] + block * bytes, &low[r], &high[r]);
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++) {
-        __m512 xscale = _mm512_load_ps(x[t].scale + block);
-        __m512i xsum = _mm512_load_si512(x[t].sum + block);
+        __m512i q0 = _mm512_loadu_si512(x[t].q + 32 * block);
+        __m512i q1 = _mm512_loadu_si512(x[t].q + 32 * block + 64), sum, xsum, dot[4];
+        __m512i first = _mm512_shuffle_i32x4(q0, q1, 0x88);
+        __m512i second = _mm512_shuffle_i32x4(q0, q1, 0xDD);
+        __m512 xscale = _mm512_castps128_ps512(_mm_loadu_ps(x[t].scale + block));
+#pragma GCC unroll 4
+        for (int r = 0; r < 4; r++)
+            dot[r] = _mm512_dpbusd_epi32(
+                _mm512_dpbusd_epi32(_mm512_setzero_si512(), low[r], first), high[r], second);
+        sum = fold_four_avx512(type, dot);
+        xscale = _mm512_permutexvar_ps(each, xscale);
+        xsum = _mm512_permutexvar_epi32(
+            each, _mm512_castsi128_si512(
+                      _mm_loadu_si128((const __m128i *)(const void *)(x[t].sum + block))));
         if (offset_q8_avx512(type))
-            sum[t] = _mm512_sub_epi32(sum[t],
-                                      _mm512_slli_epi32(xsum, (unsigned)offset_q8_avx512(type)));
-        acc[t] = _mm512_mask3_fmadd_ps(_mm512_cvtepi32_ps(sum[t]), _mm512_mul_ps(scale, xscale),
+            sum = _mm512_sub_epi32(sum,
+                                   _mm512_slli_epi32(xsum, (unsigned)offset_q8_avx512(type)));
+        acc[t] = _mm512_mask3_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(scale, xscale),
                                        acc[t], live);
         if (has_min_q8_avx512(type))
             acc[t] = _mm512_mask3_fmadd_ps(min, _mm512_mul_ps(xscale, _mm512_cvtepi32_ps(xsum)),
@@ -106,42 +77,97 @@ INLINE_AVX512 void step_q8_avx512(enum dtype type, int T, const uint8_t *w,
     }
 }
 
-/* The last blocks of a row, fewer than a group. */
-typedef __m512 last_q8_avx512_fn(const uint8_t *w, const struct operand_q8_avx512 *x,
-                                 int64_t block, int count, __m512 acc);
-
-/* One row and T tokens. */
-INLINE_AVX512 void row_q8_avx512(enum dtype type, int T, last_q8_avx512_fn *rest,
-                                 const uint8_t *w, int64_t cols, const uint8_t *x,
-                                 int64_t x_stride, float *y, int64_t y_stride)
+/* (0+2) + (1+3) for each row, of lanes [block][row] */
+INLINE_AVX512 __m128 sum_blocks_q8_avx512(__m512 v)
 {
-    int64_t bytes = block_bytes_q8_avx512(type), blocks = cols / 32;
-    struct operand_q8_avx512 row[4];
-    float sum[4] = { 0 };
+    __m256 two = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+
+    return _mm_add_ps(_mm256_castps256_ps128(two), _mm256_extractf128_ps(two, 1));
+}
+
+/* Rows of fewer than four blocks, filled up with zeros. */
+static void fill_up_q8_avx512(const uint8_t *w[4], uint8_t (*room)[FOUR_AVX512 * 34], size_t bytes)
+{
+    memset(room, 0, 4 * sizeof room[0]);
+    for (int r = 0; r < 4; r++) {
+        memcpy(room[r], w[r], bytes);
+        w[r] = room[r];
+    }
+}
+
+/* dot of one, two or up to four tokens. */
+struct few_q8_avx512 {
+    dot_fn *one, *two, *four;
+};
+
+/* y[t][0..4) = the products of four rows of four blocks or more with T tokens, of which `live` rows
+ * and tokens exist; ahead: the weights that follow. */
+INLINE_AVX512 void four_q8_avx512(enum dtype type, int T, const uint8_t *const w[4],
+                                  int64_t blocks, const struct operand_q8_avx512 *x,
+                                  const uint8_t *ahead, __mmask8 live, int64_t tokens, float *y,
+                                  int64_t y_stride)
+{
+    int bytes = FOUR_AVX512 * (int)block_bytes_q8_avx512(type);
+    __m128 sum[4];
 
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
-        row[t] = operand_q8_avx512(x + t * x_stride, cols);
+        sum[t] = _mm_setzero_ps();
     for (int64_t first = 0; first < blocks; first += SLAB_Q8_AVX512) {
         int64_t last = pi_min(blocks, first + SLAB_Q8_AVX512), b = first;
+        __mmask16 all = 0xFFFF;
         __m512 acc[4];
 #pragma GCC unroll 4
         for (int t = 0; t < T; t++)
             acc[t] = _mm512_setzero_ps();
-        for (; b + GROUP_Q8_AVX512 <= last; b += GROUP_Q8_AVX512) {
-            prefetch_avx512(w + b * bytes, (int)bytes * GROUP_Q8_AVX512);
-            step_q8_avx512(type, T, w + b * bytes, row, b, GROUP_Q8_AVX512, acc);
+        for (; b < last; b += FOUR_AVX512) {
+            int64_t at = pi_min(b, last - FOUR_AVX512); /* the last block ends the step */
+            prefetch_avx512(ahead + 4 * b / FOUR_AVX512 * bytes - PREFETCH_AVX512, 4 * bytes);
+            step_q8_avx512(type, T, w, x, at, (__mmask16)(all << 4 * (b - at)), acc);
         }
 #pragma GCC unroll 4
-        for (int t = 0; t < T; t++) {
-            if (b < last)
-                acc[t] = rest(w + b * bytes, &row[t], b, (int)(last - b), acc[t]);
-            sum[t] += sum_lanes_avx512(acc[t]);
-        }
+        for (int t = 0; t < T; t++)
+            sum[t] = _mm_add_ps(sum[t], sum_blocks_q8_avx512(acc[t]));
     }
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
-        y[t * y_stride] = sum[t];
+        if (t < tokens)
+            _mm_mask_storeu_ps(y + t * y_stride, live, sum[t]);
+}
+
+/* Any number of rows and T tokens, of which m exist. */
+INLINE_AVX512 void rows_q8_avx512(enum dtype type, int T, int64_t rows, int64_t cols,
+                                  const uint8_t *w, int64_t w_stride, int64_t m, const uint8_t *x,
+                                  int64_t x_stride, float *y, int64_t y_stride)
+{
+    uint8_t room[4][FOUR_AVX512 * 34];
+    int64_t blocks = pi_max(cols / 32, FOUR_AVX512);
+    struct operand_q8_avx512 token[4];
+
+#pragma GCC unroll 4
+    for (int t = 0; t < T; t++)
+        token[t] = operand_q8_avx512(x + pi_min(t, m - 1) * x_stride, cols);
+    for (int64_t r = 0; r < rows; r += 4, w += 4 * w_stride) {
+        const uint8_t *row[4], *ahead = w + 4 * w_stride + AHEAD_Q8_AVX512;
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            row[i] = w + pi_min(i, rows - r - 1) * w_stride;
+        if (cols < 32 * FOUR_AVX512)
+            fill_up_q8_avx512(row, room, (size_t)(cols / 32 * block_bytes_q8_avx512(type)));
+        four_q8_avx512(type, T, row, blocks, token, ahead,
+                       (__mmask8)((1u << pi_min(rows - r, 4)) - 1), m, y + r, y_stride);
+    }
+}
+
+/* dot of few tokens, four at a time. */
+static void few_q8_avx512(const struct few_q8_avx512 *f, int64_t rows, int64_t cols,
+                          const uint8_t *w, int64_t w_stride, int64_t m, const uint8_t *x,
+                          int64_t x_stride, float *y, int64_t y_stride)
+{
+    for (int64_t t = 0; t < m; t += 4)
+        (m - t > 2 ? f->four : m - t > 1 ? f->two : f->one)(
+            rows, cols, w, w_stride, m - t, x + t * x_stride, x_stride, y + t * y_stride,
+            y_stride);
 }
 
 enum { TOKENS_Q8_AVX512 = 6 /* of a tile */ };
@@ -152,12 +178,14 @@ struct tokens_q8_avx512 {
     float scaled[TOKENS_Q8_AVX512][SLAB_Q8_AVX512];  /* scale * sum */
     const uint8_t *q[TOKENS_Q8_AVX512];
     const float *scale[TOKENS_Q8_AVX512];
+    int64_t shift; /* lane of the first of the last blocks, fewer than four */
 } __attribute__((aligned(64)));
 
 static void tokens_q8_avx512(struct tokens_q8_avx512 *k, int offset, const uint8_t *x,
                              int64_t x_stride, int64_t m, int64_t cols, int64_t first,
                              int64_t blocks)
 {
+    k->shift = cols < 32 * FOUR_AVX512 ? 0 : (4 - blocks % 4) % 4;
     for (int t = 0; t < TOKENS_Q8_AVX512; t++) {
         struct operand_q8_avx512 row =
             operand_q8_avx512(x + pi_min(t, m - 1) * x_stride, cols);
@@ -215,28 +243,31 @@ INLINE_AVX512 void block_q8_avx512(int T, bool has_min, const struct panel_avx51
 }
 
 /* A slab's sums for 32 rows and T tokens, of which `live` exist, added to y or (first) written.
- * Lane j of the other engine is turn j here; turns come in the order that lets the tree of
- * sum_lanes be added up with one pending sum per level. */
+ * Lane k of the other engine is a turn here; turns come in the order that lets the tree of
+ * sum_blocks be added up with one pending sum per level. */
 INLINE_AVX512 void tile_q8_avx512(int T, bool has_min, const struct panel_avx512 *p,
                                   const struct tokens_q8_avx512 *k, int64_t blocks, bool first,
                                   int64_t rows, int64_t live, float *y, int64_t y_stride)
 {
-    static const int8_t order[GROUP_Q8_AVX512] = { 0, 8, 4, 12, 2, 10, 6, 14,
-                                                   1, 9, 5, 13, 3, 11, 7, 15 };
-    __m512 pending[4][2][TOKENS_Q8_AVX512], acc[2][TOKENS_Q8_AVX512];
+    static const int8_t order[FOUR_AVX512] = { 0, 2, 1, 3 };
+    __m512 pending[2][2][TOKENS_Q8_AVX512], acc[2][TOKENS_Q8_AVX512];
+    int64_t whole = blocks / 4 * 4, shift = k->shift;
 
-    for (int turn = 0; turn < GROUP_Q8_AVX512; turn++) {
+    for (int turn = 0; turn < FOUR_AVX512; turn++) {
+        int64_t b = order[turn];
         int level = 0;
 #pragma GCC unroll 12
         for (int i = 0; i < 2 * T; i++)
             acc[i % 2][i / 2] = _mm512_setzero_ps();
-        for (int64_t b = order[turn]; b < blocks; b += GROUP_Q8_AVX512)
+        for (; b < whole; b += FOUR_AVX512)
             block_q8_avx512(T, has_min, p, k, b, acc);
+        if (b >= whole + shift && b - shift < blocks)
+            block_q8_avx512(T, has_min, p, k, b - shift, acc);
         for (; turn >> level & 1; level++)
 #pragma GCC unroll 12
             for (int i = 0; i < 2 * T; i++)
                 acc[i % 2][i / 2] = _mm512_add_ps(pending[level][i % 2][i / 2], acc[i % 2][i / 2]);
-        if (turn < GROUP_Q8_AVX512 - 1)
+        if (turn < FOUR_AVX512 - 1)
 #pragma GCC unroll 12
             for (int i = 0; i < 2 * T; i++)
                 pending[level][i % 2][i / 2] = acc[i % 2][i / 2];
@@ -294,26 +325,6 @@ static void many_q8_avx512(const struct format_avx512 *f, int64_t rows, int64_t 
                      y_stride);
             }
         }
-}
-
-INLINE_AVX512 void few_q8_avx512(enum dtype type, last_q8_avx512_fn *last, int64_t rows,
-                                 int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,
-                                 const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
-{
-    for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {
-        int64_t t = 0;
-        for (; t + 4 <= m; t += 4)
-            row_q8_avx512(type, 4, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
-                          y_stride);
-        if (t + 2 <= m) {
-            row_q8_avx512(type, 2, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
-                          y_stride);
-            t += 2;
-        }
-        if (t < m)
-            row_q8_avx512(type, 1, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
-                          y_stride);
-    }
 }
 
 /* acc += scale * (xscale * sum) (+ min * xscaled), for each block of 32. */
@@ -395,23 +406,18 @@ static PI_PACK_MANY(pack_many_q8_avx512)
     }
 }
 
-#define DOT(format, TYPE)                                                                         \
-    static __attribute__((noinline)) __m512 last_##format##_avx512(                               \
-        const uint8_t *w, const struct operand_q8_avx512 *x, int64_t block, int count,            \
-        __m512 acc)                                                                               \
+#define ROWS(name, TYPE, T)                                                                       \
+    static PI_DOT(name)                                                                           \
     {                                                                                             \
-        step_q8_avx512(TYPE, 1, w, x, block, count, &acc);                                        \
-        return acc;                                                                               \
-    }                                                                                             \
+        rows_q8_avx512(TYPE, T, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
+    }
+#define DOT(format, TYPE)                                                                         \
+    ROWS(one_##format##_avx512, TYPE, 1)                                                          \
+    ROWS(two_##format##_avx512, TYPE, 2)                                                          \
+    ROWS(four_##format##_avx512, TYPE, 4)                                                         \
     static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
     {                                                                                             \
         chunk_q8_avx2(TYPE, offset_q8_avx512(TYPE), to, w);                                       \
-    }                                                                                             \
-    /* apart, so that its frame does not lie under that of many */                                \
-    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
-    {                                                                                             \
-        few_q8_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x, x_stride,      \
-            y, y_stride);                                                                         \
     }                                                                                             \
     INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
     {                                                                                             \
@@ -422,9 +428,11 @@ static PI_PACK_MANY(pack_many_q8_avx512)
     }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
+        const struct few_q8_avx512 few = { one_##format##_avx512, two_##format##_avx512,          \
+                                           four_##format##_avx512 };                              \
         const struct format_avx512 f = format_##format##_avx512();                                \
         if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
-            few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
+            few_q8_avx512(&few, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
         else                                                                                      \
             many_q8_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);             \
     }                                                                                             \
@@ -444,6 +452,7 @@ DOT(iq4_nl, DTYPE_IQ4_NL)
 DOT(mxfp4, DTYPE_MXFP4)
 
 #undef DOT
+#undef ROWS
 
 void pi_dot_q8_avx512(struct kernels *k)
 {
