@@ -47,6 +47,10 @@ struct linked {
     double p[MAX_PARAMS];
     const double *table; /* what the operation precomputed at link */
     const float *floats; /* the weight as the operation wants it, in float32 */
+    /* of runs of one token; see fuse.c */
+    const struct linked *norm; /* LINEAR: what its input is of by this step's norm; NULL: nothing */
+    bool left;                 /* NORM: its readers compute it */
+    bool meet;                 /* the workers meet behind the step */
 };
 
 struct value {
@@ -85,6 +89,9 @@ struct linkage {
  * that the result does not need; checks every shape. All memory in the arena. */
 int pi_link(struct program *program, struct arena *arena, const struct linkage *linkage,
             pith_error *err);
+
+/* Notes in the steps what runs of one token can do without. */
+int pi_fuse(struct program *program, struct arena *arena, pith_error *err);
 
 /* Prints the program, one step a line, equal layers once. Returns the length without the final
  * NUL; writes at most `capacity` bytes with it. */
@@ -171,10 +178,19 @@ struct needs {
     size_t state, shared, thread;
 };
 
+/* What a worker touches of values of one row; nothing else is shared with others. */
+enum single {
+    SINGLE_ANYHOW,  /* workers always meet before and behind the step */
+    SINGLE_WHOLE,   /* reads whole rows, writes what others do not */
+    SINGLE_PRODUCT, /* ... and what it writes are its columns */
+    SINGLE_COLUMNS, /* reads and writes its columns, where inputs and output are equally wide */
+};
+
 struct op {
     bool in_place;      /* may write its first input */
     bool needs_weight; /* if the file lacks a weight that the step names, the step goes with it */
     bool weightless;   /* ... but a step may name none */
+    enum single single;
     bool recurrent;    /* its state is of one position: zero before the first, which is 0 */
     /* Checks parameters and shapes, sets the width. */
     int (*shape)(struct shaping *at, pith_error *err);
@@ -192,6 +208,11 @@ struct op_row {
 };
 
 extern const struct op_row pi_ops[OP_COUNT];
+
+/* NORM of whole rows, and of one row. */
+bool pi_norm_is_whole(const struct linked *s, int64_t width);
+void pi_norm_row(const struct run *run, const struct linked *s, float *y, const float *x,
+                 int64_t width);
 
 /* A parameter that must be a whole number from 1 to 2^31: its value, or 0. */
 static inline int64_t pi_whole(double parameter)

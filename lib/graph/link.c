@@ -279,5 +279,5 @@ int pi_link(struct program *p, struct arena *arena, const struct linkage *from, 
                        from->result);
     p->result = l.names[p->result].value;
     drop_unused(p, needed);
-    return PITH_OK;
+    return pi_fuse(p, arena, err);
 }

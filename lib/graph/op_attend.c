@@ -344,17 +344,24 @@ static void attend_split(const struct attention *a, int part, int parts)
 static void attend_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     struct attention a = attention_of(run, s);
-    int64_t rows = run->n * a.g, units = (rows + UNIT_ROWS - 1) / UNIT_ROWS;
+    int64_t rows = run->n * a.g, units = (rows + UNIT_ROWS - 1) / UNIT_ROWS, i, last;
+    bool split = run->n == 1 && parts > 1 && a.n > SPLIT_KEYS && units * a.k % parts != 0;
 
-    if (s->p[BACK] == 0) {
+    if (s->p[BACK] == 0)
         keep(&a, part, parts);
-        pi_run_barrier(run, part, parts);
+    if (run->n == 1 && units == 1 && !split) { /* of the heads that this worker has kept */
+        pi_split(a.k, 1, part, parts, &i, &last);
+        for (; i < last; i++)
+            attend_unit(&a, i, 0, rows, pi_run_scratch(run, part));
+        return;
     }
-    if (run->n == 1 && parts > 1 && a.n > SPLIT_KEYS && units * a.k % parts != 0) {
+    if (s->p[BACK] == 0)
+        pi_run_barrier(run, part, parts);
+    if (split) {
         attend_split(&a, part, parts);
         return;
     }
-    for (int64_t i = part; i < units * a.k; i += parts) {
+    for (i = part; i < units * a.k; i += parts) {
         int64_t row = i / a.k * UNIT_ROWS;
 
         attend_unit(&a, i % a.k, row, pi_min(rows, row + UNIT_ROWS), pi_run_scratch(run, part));

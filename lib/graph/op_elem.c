@@ -50,10 +50,11 @@ static void add_rows(const struct run *run, const struct linked *s, int part, in
     int64_t stride = pi_row_stride(s->w.cols), first, last;
     const float *w = (const float *)(const void *)s->w.data;
 
-    pi_split(pi_run_rows(run, s->out), 1, part, parts, &first, &last);
-    for (int64_t t = first; t < last; t++)
-        run->kernels->add(pi_run_value(run, s->out) + t * stride,
-                          pi_run_value(run, s->in[0]) + t * stride, w, s->w.cols);
+    pi_split(s->w.cols, 16, part, parts, &first, &last);
+    for (int64_t t = 0; t < pi_run_rows(run, s->out); t++)
+        run->kernels->add(pi_run_value(run, s->out) + t * stride + first,
+                          pi_run_value(run, s->in[0]) + t * stride + first, w + first,
+                          last - first);
 }
 
 static void add_forward(const struct run *run, const struct linked *s, int part, int parts)
@@ -316,19 +317,19 @@ static void temper_forward(const struct run *run, const struct linked *s, int pa
     }
 }
 
-const struct op pi_op_ADD = { .in_place = true, .shape = add_shape, .forward = add_forward };
-const struct op pi_op_GATE = { .in_place = true, .shape = activation_shape,
-                               .forward = gate_forward };
-const struct op pi_op_ACTIVATE = { .in_place = true, .shape = activation_shape,
-                                   .forward = activate_forward };
-const struct op pi_op_SCALE = { .in_place = true, .shape = scale_shape,
-                                .forward = scale_forward };
-const struct op pi_op_MULTIPLY = { .in_place = true, .shape = multiply_shape,
-                                   .forward = multiply_forward };
+#define COLUMNS_OP(name, check, run)                                                     \
+    const struct op pi_op_##name = { .in_place = true, .single = SINGLE_COLUMNS,         \
+                                     .shape = check, .forward = run };
+COLUMNS_OP(ADD, add_shape, add_forward)
+COLUMNS_OP(GATE, activation_shape, gate_forward)
+COLUMNS_OP(ACTIVATE, activation_shape, activate_forward)
+COLUMNS_OP(SCALE, scale_shape, scale_forward)
+COLUMNS_OP(MULTIPLY, multiply_shape, multiply_forward)
+COLUMNS_OP(SOFTCAP, limit_shape, softcap_forward)
+COLUMNS_OP(CLAMP, limit_shape, clamp_forward)
+#undef COLUMNS_OP
+
 const struct op pi_op_LERP = { .in_place = true, .shape = lerp_shape, .forward = lerp_forward };
 const struct op pi_op_SUM = { .shape = sum_shape, .forward = sum_forward };
-const struct op pi_op_SOFTCAP = { .in_place = true, .shape = limit_shape,
-                                  .forward = softcap_forward };
-const struct op pi_op_CLAMP = { .in_place = true, .shape = limit_shape, .forward = clamp_forward };
 const struct op pi_op_TEMPER = { .in_place = true, .shape = temper_shape,
                                  .forward = temper_forward };

@@ -71,17 +71,26 @@ static bool engines_need(const struct program *program, const struct linked *s,
     return true;
 }
 
+/* Of a worker's scratch: the quantised row, or what unpacked rows take. A norm's row follows. */
+static size_t product_bytes(const struct program *program, const struct linked *s)
+{
+    enum operand kind = pi_product_operand(program, &s->w);
+
+    return kind == OPERAND_F32 ? PI_PAD64(pi_product_scratch(program, &s->w))
+                               : pi_operand_bytes(kind, s->w.cols);
+}
+
 static bool linear_need(const struct program *program, const struct linked *s,
                         const struct plan *plan, struct needs *needs)
 {
     enum operand kind = pi_product_operand(program, &s->w);
 
-    needs->thread = pi_product_scratch(program, &s->w);
-    if (kind != OPERAND_F32) {
-        needs->thread = pi_operand_bytes(kind, s->w.cols);
-        if (!pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
-            return false;
-    }
+    needs->thread = product_bytes(program, s);
+    if (kind != OPERAND_F32 &&
+        !pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
+        return false;
+    if (s->norm)
+        needs->thread += pi_operand_bytes(OPERAND_F32, s->w.cols);
     return engines_need(program, s, plan, needs);
 }
 
@@ -94,7 +103,8 @@ static bool is_packed(const struct run *run, const struct linked *s, int64_t n)
 
     return s > p->steps && before->op == s->op && before->in[0] == s->in[0] &&
            pi_run_rows(run, before->out) == n && !engine_of(p, before, n) == !engine_of(p, s, n) &&
-           pi_product_operand(p, &before->w) == pi_product_operand(p, &s->w);
+           pi_product_operand(p, &before->w) == pi_product_operand(p, &s->w) &&
+           product_bytes(p, before) == product_bytes(p, s);
 }
 
 /* A block of activations, in the form that the dot product takes. */
@@ -103,13 +113,27 @@ struct activations {
     int64_t stride; /* bytes */
 };
 
+/* The only row of the input; one that is left to be normalised stands in the worker's scratch. */
+static const float *single_row(const struct run *run, const struct linked *s, int part)
+{
+    uint8_t *at = pi_run_scratch(run, part);
+    float *y = (float *)(void *)(at + product_bytes(run->program, s));
+
+    if (!s->norm)
+        return pi_run_value(run, s->in[0]);
+    if (!is_packed(run, s, 1))
+        pi_norm_row(run, s->norm, y, pi_run_value(run, s->norm->in[0]), s->w.cols);
+    return y;
+}
+
 /* One token: every worker quantises it for itself, which is cheaper than to meet. More: each does
  * its share, then they meet. */
 static struct activations quantise(const struct run *run, const struct linked *s, int64_t n,
                                    int part, int parts)
 {
     enum operand kind = pi_product_operand(run->program, &s->w);
-    const float *x = pi_run_value(run, s->in[0]); /* [n][cols] */
+    const float *x = n == 1 ? single_row(run, s, part)
+                            : pi_run_value(run, s->in[0]); /* [n][cols] */
     int64_t x_stride = pi_row_stride(s->w.cols), first, last;
     size_t bytes = pi_operand_bytes(kind, s->w.cols);
     uint8_t *to = n == 1 ? pi_run_scratch(run, part) : run->shared;
@@ -188,6 +212,7 @@ static void linear_forward(const struct run *run, const struct linked *s, int pa
 
 const struct op pi_op_LINEAR = {
     .needs_weight = true,
+    .single = SINGLE_PRODUCT,
     .shape = linear_shape,
     .need = linear_need,
     .forward = linear_forward,

@@ -43,25 +43,45 @@ static int norm_shape(struct shaping *at, pith_error *err)
     return PITH_OK;
 }
 
+bool pi_norm_is_whole(const struct linked *s, int64_t width)
+{
+    return group_of(s, width) == width;
+}
+
+/* One group. */
+static void normalise(const struct run *run, const struct linked *s, float *y, const float *x,
+                      int64_t c, int64_t from)
+{
+    const float *w = (const float *)(const void *)s->w.data;
+    const float *b = (const float *)(const void *)s->bias.data;
+
+    if (s->p[KIND] == KIND_RMS)
+        run->kernels->rms_norm(y, x, w ? w + from : NULL, c, (float)s->p[EPS]);
+    else
+        run->kernels->layer_norm(y, x, w ? w + from : NULL, b ? b + from : NULL, c,
+                                 (float)s->p[EPS]);
+}
+
+void pi_norm_row(const struct run *run, const struct linked *s, float *y, const float *x,
+                 int64_t width)
+{
+    normalise(run, s, y, x, width, 0);
+}
+
 static void norm_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     const float *x = pi_run_value(run, s->in[0]); /* [n][groups][cols] */
     float *y = pi_run_value(run, s->out);
-    const float *w = (const float *)(const void *)s->w.data;
-    const float *b = (const float *)(const void *)s->bias.data;
     int64_t width = run->program->values[s->out].width, stride = pi_row_stride(width);
     int64_t c = group_of(s, width), groups = width / c, first, last;
 
+    if (s->left && pi_run_rows(run, s->out) == 1)
+        return;
     pi_split(pi_run_rows(run, s->out) * groups, 1, part, parts, &first, &last);
     for (int64_t i = first; i < last; i++) {
         int64_t at = i / groups * stride + i % groups * c;
-        int64_t from = w ? i % groups * c % s->w.cols : 0;
-        const float *scale = w ? w + from : NULL, *shift = b ? b + from : NULL;
 
-        if (s->p[KIND] == KIND_RMS)
-            run->kernels->rms_norm(y + at, x + at, scale, c, (float)s->p[EPS]);
-        else
-            run->kernels->layer_norm(y + at, x + at, scale, shift, c, (float)s->p[EPS]);
+        normalise(run, s, y + at, x + at, c, s->w.data ? i % groups * c % s->w.cols : 0);
     }
 }
 
@@ -69,6 +89,7 @@ const struct op pi_op_NORM = {
     .in_place = true,
     .needs_weight = true,
     .weightless = true,
+    .single = SINGLE_WHOLE,
     .shape = norm_shape,
     .forward = norm_forward,
 };

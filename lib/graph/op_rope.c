@@ -177,4 +177,5 @@ static void rope_forward(const struct run *run, const struct linked *s, int part
     }
 }
 
-const struct op pi_op_ROPE = { .in_place = true, .shape = rope_shape, .forward = rope_forward };
+const struct op pi_op_ROPE = { .in_place = true, .single = SINGLE_WHOLE,
+                               .shape = rope_shape, .forward = rope_forward };

@@ -1,4 +1,5 @@
-/* run.c - program -> numbers: one parallel region runs the list, a barrier after every step.
+/* run.c - program -> numbers: one parallel region runs the list, a barrier after every step (for
+ * one token only where it is needed).
  *
  * Before: link.c. Next: op_linear.c.
  */
@@ -31,9 +32,11 @@ static void run_steps(void *arg, int part, int parts)
     for (int i = 0; i < p->n_steps; i++) {
         const struct linked *s = &p->steps[i];
 
-        if (part == 0 && run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed))
+        if (part == 0 && (run->n > 1 || s->meet) && run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed))
             atomic_store_explicit(&region->stop, i + 1, memory_order_relaxed);
         s->op->does->forward(run, s, part, parts);
+        if (run->n == 1 && !s->meet)
+            continue;
         pi_run_barrier(run, part, parts);
         if (atomic_load_explicit(&region->stop, memory_order_relaxed) == i + 1)
             return;
