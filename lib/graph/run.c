@@ -31,11 +31,13 @@ static void run_steps(void *arg, int part, int parts)
 
     for (int i = 0; i < p->n_steps; i++) {
         const struct linked *s = &p->steps[i];
+        bool meets = run->n > 1 || s->meet;
 
-        if (part == 0 && (run->n > 1 || s->meet) && run->cancel && atomic_load_explicit(run->cancel, memory_order_relaxed))
+        if (meets && part == 0 && run->cancel &&
+            atomic_load_explicit(run->cancel, memory_order_relaxed))
             atomic_store_explicit(&region->stop, i + 1, memory_order_relaxed);
         s->op->does->forward(run, s, part, parts);
-        if (run->n == 1 && !s->meet)
+        if (!meets)
             continue;
         pi_run_barrier(run, part, parts);
         if (atomic_load_explicit(&region->stop, memory_order_relaxed) == i + 1)
