@@ -71,21 +71,12 @@ static bool engines_need(const struct program *program, const struct linked *s,
     return true;
 }
 
-/* Of a worker's scratch: the quantised row, or what unpacked rows take. A norm's row follows. */
-static size_t product_bytes(const struct program *program, const struct linked *s)
-{
-    enum operand kind = pi_product_operand(program, &s->w);
-
-    return kind == OPERAND_F32 ? PI_PAD64(pi_product_scratch(program, &s->w))
-                               : pi_operand_bytes(kind, s->w.cols);
-}
-
 static bool linear_need(const struct program *program, const struct linked *s,
                         const struct plan *plan, struct needs *needs)
 {
     enum operand kind = pi_product_operand(program, &s->w);
 
-    needs->thread = product_bytes(program, s);
+    needs->thread = pi_product_bytes(program, &s->w);
     if (kind != OPERAND_F32 &&
         !pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
         return false;
@@ -104,7 +95,7 @@ static bool is_packed(const struct run *run, const struct linked *s, int64_t n)
     return s > p->steps && before->op == s->op && before->in[0] == s->in[0] &&
            pi_run_rows(run, before->out) == n && !engine_of(p, before, n) == !engine_of(p, s, n) &&
            pi_product_operand(p, &before->w) == pi_product_operand(p, &s->w) &&
-           product_bytes(p, before) == product_bytes(p, s);
+           pi_product_bytes(p, &before->w) == pi_product_bytes(p, &s->w);
 }
 
 /* A block of activations, in the form that the dot product takes. */
@@ -117,7 +108,7 @@ struct activations {
 static const float *single_row(const struct run *run, const struct linked *s, int part)
 {
     uint8_t *at = pi_run_scratch(run, part);
-    float *y = (float *)(void *)(at + product_bytes(run->program, s));
+    float *y = (float *)(void *)(at + pi_product_bytes(run->program, &s->w));
 
     if (!s->norm)
         return pi_run_value(run, s->in[0]);
@@ -132,8 +123,7 @@ static struct activations quantise(const struct run *run, const struct linked *s
                                    int part, int parts)
 {
     enum operand kind = pi_product_operand(run->program, &s->w);
-    const float *x = n == 1 ? single_row(run, s, part)
-                            : pi_run_value(run, s->in[0]); /* [n][cols] */
+    const float *x = n == 1 ? single_row(run, s, part) : pi_run_value(run, s->in[0]);
     int64_t x_stride = pi_row_stride(s->w.cols), first, last;
     size_t bytes = pi_operand_bytes(kind, s->w.cols);
     uint8_t *to = n == 1 ? pi_run_scratch(run, part) : run->shared;
@@ -142,14 +132,11 @@ static struct activations quantise(const struct run *run, const struct linked *s
         return (struct activations){ (const uint8_t *)x, x_stride * (int64_t)sizeof *x };
     if (is_packed(run, s, n))
         return (struct activations){ to, (int64_t)bytes };
-    if (n == 1) {
-        run->kernels->pack[kind](to, x, s->w.cols);
-        return (struct activations){ to, (int64_t)bytes };
-    }
-    pi_split(n, 1, part, parts, &first, &last);
+    pi_split(n, 1, n == 1 ? 0 : part, n == 1 ? 1 : parts, &first, &last);
     for (int64_t t = first; t < last; t++)
         run->kernels->pack[kind](to + (size_t)t * bytes, x + t * x_stride, s->w.cols);
-    pi_run_barrier(run, part, parts);
+    if (n != 1)
+        pi_run_barrier(run, part, parts);
     return (struct activations){ to, (int64_t)bytes };
 }
 

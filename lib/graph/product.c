@@ -37,6 +37,14 @@ size_t pi_product_scratch(const struct program *program, const struct matrix *w)
     return unpacks(program, w) ? UNPACK_ROWS * pi_operand_bytes(OPERAND_F32, w->cols) : 0;
 }
 
+size_t pi_product_bytes(const struct program *program, const struct matrix *w)
+{
+    enum operand kind = pi_product_operand(program, w);
+
+    return kind == OPERAND_F32 ? PI_PAD64(pi_product_scratch(program, w))
+                               : pi_operand_bytes(kind, w->cols);
+}
+
 void pi_product(const struct run *run, const struct matrix *w, const uint8_t *at, int64_t rows,
                 int64_t m, const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride,
                 void *scratch)

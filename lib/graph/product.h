@@ -24,6 +24,9 @@ void pi_product_pack(const struct run *run, enum operand kind, void *to, const f
 /* Bytes of a worker's scratch for pi_product. */
 size_t pi_product_scratch(const struct program *program, const struct matrix *w);
 
+/* What one token takes of it: its quantised row, or unpacked rows. */
+size_t pi_product_bytes(const struct program *program, const struct matrix *w);
+
 /* y[t][r] for `rows` rows that begin at `at`, and m operand rows: the format's own dot product,
  * or, where quantised weights meet float32, that of a few rows at a time, unpacked. */
 void pi_product(const struct run *run, const struct matrix *w, const uint8_t *at, int64_t rows,

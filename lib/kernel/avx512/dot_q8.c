@@ -453,7 +453,6 @@ DOT(mxfp4, DTYPE_MXFP4)
 
 #undef DOT
 #undef ROWS
-#undef ROWS
 
 void pi_dot_q8_avx512(struct kernels *k)
 {
