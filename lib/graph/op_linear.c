@@ -77,8 +77,7 @@ static bool linear_need(const struct program *program, const struct linked *s,
     enum operand kind = pi_product_operand(program, &s->w);
 
     needs->thread = pi_product_bytes(program, &s->w);
-    if (kind != OPERAND_F32 &&
-        !pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
+    if (kind != OPERAND_F32 && !pi_mul_size(needs->thread, (size_t)plan->batch, &needs->shared))
         return false;
     if (s->norm)
         needs->thread += pi_operand_bytes(OPERAND_F32, s->w.cols);
@@ -107,11 +106,11 @@ struct activations {
 /* The only row of the input; one that is left to be normalised stands in the worker's scratch. */
 static const float *single_row(const struct run *run, const struct linked *s, int part)
 {
-    uint8_t *at = pi_run_scratch(run, part);
-    float *y = (float *)(void *)(at + pi_product_bytes(run->program, &s->w));
+    float *y = pi_run_scratch(run, part); /* behind what the product takes */
 
     if (!s->norm)
         return pi_run_value(run, s->in[0]);
+    y += pi_product_bytes(run->program, &s->w) / sizeof *y;
     if (!is_packed(run, s, 1))
         pi_norm_row(run, s->norm, y, pi_run_value(run, s->norm->in[0]), s->w.cols);
     return y;
@@ -173,7 +172,6 @@ static void multiply_any(const struct run *run, const struct linked *s, int64_t 
 
     while (row < last) {
         count = pi_min(block, last - row);
-
         pi_product(run, &s->w, s->w.data + row * s->w.stride, count, n, x.at, x.stride, y + row,
                    y_stride, pi_run_scratch(run, part));
         row += count;

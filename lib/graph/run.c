@@ -37,9 +37,8 @@ static void run_steps(void *arg, int part, int parts)
             atomic_load_explicit(run->cancel, memory_order_relaxed))
             atomic_store_explicit(&region->stop, i + 1, memory_order_relaxed);
         s->op->does->forward(run, s, part, parts);
-        if (!meets)
-            continue;
-        pi_run_barrier(run, part, parts);
+        if (meets)
+            pi_run_barrier(run, part, parts);
         if (atomic_load_explicit(&region->stop, memory_order_relaxed) == i + 1)
             return;
     }
