@@ -7,6 +7,7 @@
     ROW(qwen2) \
     ROW(qwen3) \
     ROW(gpt2) \
+    ROW(llama4) \
     ROW(qwen2moe) \
     ROW(qwen3moe) \
     ROW(qwen3vlmoe) \

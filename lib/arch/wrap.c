@@ -74,6 +74,8 @@ static const struct usual {
       "taps 3, vocab 65536, eps 1e-5" },
     { "granite", "ctx 2048, dim 4096, blocks 32, heads 32, ff 11008, vocab 32000, eps 1e-6, "
       "scale 1" },
+    { "llama4_text", "ctx 131072, dim 5120, blocks 48, heads 40, kv 8, hd 128, ff 16384, "
+      "eff 8192, experts 16, used 1, vocab 202048, eps 1e-5" },
     { "exaone4", "ctx 2048, dim 4096, blocks 32, heads 32, kv 32, ff 16384, vocab 102400, "
       "eps 1e-5, window 4096" },
 };

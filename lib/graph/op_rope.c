@@ -42,6 +42,8 @@ static double bands_keep(const double *p, double frequency)
 {
     double turns = p[ORIGINAL] * frequency / (2 * pi);
 
+    if (p[HIGH] == p[LOW])
+        return turns >= p[LOW];
     return fmin(1, fmax(0, (turns - p[LOW]) / (p[HIGH] - p[LOW])));
 }
 
@@ -82,9 +84,9 @@ static int check_angles(const struct linked *s, pith_error *err)
     if (!(p[THETA] > 1) || !(p[FACTOR] > 0) || !(p[SCALING] >= 0 && p[SCALING] < SCALINGS) ||
         p[SCALING] != floor(p[SCALING]) || (p[SCALING] > SCALING_LINEAR && !(p[ORIGINAL] > 0)))
         return pi_step_fail(s, err, "base, factor or original context are out of range");
-    if (p[SCALING] == SCALING_BANDS && !(p[LOW] > 0 && p[HIGH] > p[LOW]))
-        return pi_step_fail(s, err, "%s turns for the long band; a number between 0 and the "
-                            "short band's is needed", pi_number(p[LOW], number));
+    if (p[SCALING] == SCALING_BANDS && !(p[LOW] > 0 && p[HIGH] >= p[LOW]))
+        return pi_step_fail(s, err, "%s turns for the long band; a number above 0 and at "
+                            "most the short band's is needed", pi_number(p[LOW], number));
     for (int i = 0; i < 2; i++) {
         const struct matrix *w = i ? &s->more : &s->w;
 

@@ -42,6 +42,8 @@ static int find_key(const struct numbers *n, const struct key *row, const struct
             if (!full)
                 return pi_no_memory(err, "a key", key.n);
             *found = pi_meta_find(w, pi_str(full));
+            if (w->hf && *found && (*found)->is_array && (*found)->count == 0)
+                *found = NULL; /* as if it were not there */
             *none |= pi_meta_is_null(w, pi_str(full));
             if (*found || (!*name && i == (int)w->hf))
                 *name = full;

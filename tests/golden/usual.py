@@ -40,6 +40,9 @@ FAMILIES = dict(
     lfm2=dict(eps="norm_eps", ff=None, ff_raw="intermediate_size",
               ff_auto="block_auto_adjust_ff_dim", taps="conv_L_cache"),
     granite=dict(HEADS, scale="attention_multiplier"), exaone4=WINDOW,
+    llama4_text=dict(HEAD, ff="intermediate_size_mlp", eff="intermediate_size",
+                     experts="num_local_experts",
+                     used="num_experts_per_tok"),
 )
 
 

@@ -88,6 +88,16 @@ def louder(model):
             parameter.add_(4)
 
 
+def far_from_ties(model):
+    """Nobody is the one expert by a hair."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("router.weight"):
+            parameter.mul_(3)
+
+
+LLAMA4 = dict(SMALL, head_dim=8, num_hidden_layers=4,
+              hidden_size=24, num_attention_heads=2, num_key_value_heads=1,
+              intermediate_size=16, intermediate_size_mlp=32, num_local_experts=4)
 KINDS = ["sliding_attention", "full_attention"]
 
 
@@ -200,6 +210,23 @@ MODELS = {
             audio_config=dict(hidden_size=8, num_hidden_layers=1,
                 num_attention_heads=2, subsampling_conv_channels=[4, 4],
                 output_proj_dims=8), **NO_IMAGE, audio_token_id=125)),
+    "llama4": dict(model_type="llama4_text", architecture="Llama4ForCausalLM",
+        adjust=far_from_ties,
+        config=dict(LLAMA4, num_experts_per_tok=2, interleave_moe_layer_step=2,
+            rope_parameters=ROPE)),
+    "llama4-vision": dict(model_type="llama4", gguf=False,
+        model="Llama4ForConditionalGeneration", adjust=far_from_ties,
+        config=dict(
+            text_config=dict(LLAMA4, num_experts_per_tok=1, attention_chunk_size=7,
+                floor_scale=5, attn_scale=0.4, use_qk_norm=False, num_hidden_layers=3,
+                no_rope_layers=[0, 1, 1], rope_parameters=dict(
+                    rope_type="llama3", rope_theta=5000.0, factor=8.0,
+                    low_freq_factor=1.0, high_freq_factor=1.0,
+                    original_max_position_embeddings=64)),
+            vision_config=dict(hidden_size=8, intermediate_size=32,
+                num_hidden_layers=1, num_attention_heads=2, image_size=8,
+                patch_size=4, vision_output_dim=8, projector_input_dim=8,
+                projector_output_dim=8), image_token_index=127)),
     "mistral-window": dict(model_type="mistral", gguf=False, config=dict(
         SMALL, sliding_window=6, rope_parameters=ROPE)),
 }
