@@ -21,4 +21,13 @@ bool pi_map_add(struct map *map, struct str key, int64_t index);
 /* The key's index, or -1. */
 int64_t pi_map_find(const struct map *map, struct str key);
 
+/* Many at once wait for memory once, not one by one. Adds keys[i] with index i; false if one is
+ * there already. */
+bool pi_map_add_all(struct map *map, const struct str *keys, size_t n);
+
+enum { MAP_BATCH = 32 };
+
+/* The indices, or -1, of up to MAP_BATCH keys. */
+void pi_map_find_all(const struct map *map, struct str *keys, size_t n, int64_t *indices);
+
 #endif

@@ -1,16 +1,10 @@
-/* bpe.c - see bpe.h. Refuses merges of pieces that are not in the vocabulary.
+/* bpe.c - see bpe.h.
  *
  * Symbols form a linked list; a heap holds the pairs that may merge, best first and, among
  * equals, leftmost first. Entries are not removed when a neighbour changes: each symbol remembers
  * the key of its pair with the next one, and an entry with another key is stale. O(n log n).
  */
 #include "bpe.h"
-
-struct merge {
-    int32_t left, right; /* token ids */
-    uint32_t rank;
-    int32_t result;      /* id + 1, so that 0 is a free slot */
-};
 
 struct bpe_symbol {
     int32_t id;          /* token, or -1 if it is none */
@@ -23,127 +17,11 @@ struct bpe_symbol {
 #define SYMBOLS_MIN 256            /* so that few words need a second allocation */
 #define SYMBOLS_MAX ((size_t)1 << 26) /* of one word; keeps all sizes below 4 GiB */
 
-/* Spreads a pair of ids (the finaliser of splitmix64) under the table's address, which a file's
- * author cannot know: no vocabulary can be made to collide. */
-static size_t pair_slot(const struct bpe *b, int32_t left, int32_t right)
-{
-    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) ^
-                 (uint64_t)(uintptr_t)b->merges * 0x9e3779b97f4a7c15u;
-
-    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
-    h = (h ^ h >> 27) * 0x94d049bb133111ebu;
-    return (size_t)(h ^ h >> 31) & b->mask;
-}
-
-/* The merge of two tokens, or the free slot where it belongs. */
-static struct merge *merge_of(const struct bpe *b, int32_t left, int32_t right)
-{
-    size_t i = pair_slot(b, left, right);
-
-    while (b->merges[i].result && (b->merges[i].left != left || b->merges[i].right != right))
-        i = (i + 1) & b->mask;
-    return &b->merges[i];
-}
-
-/* The token spelled left and then right, or -1. Most vocabularies list the results of merges in
- * the order of the merges, so the token behind the last result is tried first. */
-static int32_t find_joined(const struct vocab *v, struct str left, struct str right, int32_t guess,
-                           char *text)
-{
-    size_t n = left.n + right.n;
-
-    if (n > v->longest)
-        return -1;
-    memcpy(text, left.at, left.n);
-    memcpy(text + left.n, right.at, right.n);
-    if (guess < v->n && !v->duplicates && pi_str_equal(v->pieces[guess], (struct str){ text, n }))
-        return guess;
-    return pi_vocab_find(v, (struct str){ text, n });
-}
-
-/* Adds a merge of two pieces. text has room for the longest piece; *last is the result of the
- * merge before, and of this one afterwards. Of equal merges the first stays, or the last. */
-static int add_merge(struct bpe *b, struct str left, struct str right, uint32_t rank, bool first,
-                     char *text, int32_t *last, pith_error *err)
-{
-    struct str rest = right;
-    int32_t ids[3];
-    struct merge *m;
-
-    if (rest.n >= b->prefix.n) {
-        rest.at += b->prefix.n;
-        rest.n -= b->prefix.n;
-    }
-    ids[0] = pi_vocab_find(b->vocab, left);
-    ids[1] = pi_vocab_find(b->vocab, right);
-    ids[2] = find_joined(b->vocab, left, rest, *last + 1, text);
-    for (int i = 0; i < 3; i++)
-        if (ids[i] < 0)
-            return pi_fail(err, PITH_E_FORMAT,
-                           "tokenizer merges[%u] is \"%.*s %.*s\": its %s is no token", rank,
-                           (int)pi_min_size(left.n, 40), left.at, (int)pi_min_size(right.n, 40),
-                           right.at, i == 0 ? "left" : i == 1 ? "right" : "whole");
-    *last = ids[2];
-    m = merge_of(b, ids[0], ids[1]);
-    if (!m->result || !first)
-        *m = (struct merge){ ids[0], ids[1], rank, ids[2] + 1 };
-    return PITH_OK;
-}
-
-/* Cuts "left right"; false if there is no space in it. */
-static bool cut_merge(struct str line, struct str *left, struct str *right)
-{
-    const char *space = line.n > 1 ? memchr(line.at + 1, ' ', line.n - 1) : NULL;
-
-    if (!space)
-        return false;
-    *left = (struct str){ line.at, (size_t)(space - line.at) };
-    *right = (struct str){ space + 1, line.n - left->n - 1 };
-    return true;
-}
-
-/* An empty table for `count` merges, and room for the longest piece. */
-static int new_merges(struct bpe *b, struct arena *arena, uint64_t count, char **text,
-                      pith_error *err)
-{
-    size_t slots = 16;
-
-    if (count >= INT32_MAX)
-        return pi_fail(err, PITH_E_LIMIT, "the tokenizer has %llu merges, at most %d",
-                       (unsigned long long)count, INT32_MAX - 1);
-    while (slots < count + count / 2 + 1)
-        slots *= 2;
-    b->mask = slots - 1;
-    b->merges = pi_arena_alloc(arena, slots, sizeof *b->merges);
-    *text = pi_arena_alloc(arena, b->vocab->longest, 1);
-    if (!b->merges || !*text)
-        return pi_no_memory(err, "merges", slots * sizeof *b->merges);
-    return PITH_OK;
-}
-
 int pi_bpe_open_ranks(struct bpe *b, struct arena *arena, const struct weights *w,
                       const struct vocab *v, bool whole, pith_error *err)
 {
-    const struct meta *m;
-    const uint8_t *cursor;
-    int32_t last = -1;
-    char *text;
-
     *b = (struct bpe){ .vocab = v, .whole = whole, .unk = v->unk };
-    TRY(pi_meta_array(w, "tokenizer.ggml.merges", META_STR, &m, err));
-    if (!m)
-        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.merges is missing");
-    TRY(new_merges(b, arena, m->count, &text, err));
-    cursor = m->at;
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct str line = pi_meta_next_str(&cursor), left, right;
-
-        if (!cut_merge(line, &left, &right))
-            return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.merges[%u] is \"%.*s\", not a pair",
-                           i, (int)pi_min_size(line.n, 40), line.at);
-        TRY(add_merge(b, left, right, i, true, text, &last, err));
-    }
-    return PITH_OK;
+    return pi_merges_open(&b->merges, arena, w, v, err);
 }
 
 int pi_bpe_open_codes(struct bpe *b, struct arena *arena, pith_error *err)
@@ -163,29 +41,8 @@ int pi_bpe_open_codes(struct bpe *b, struct arena *arena, pith_error *err)
 int pi_bpe_open_json(struct bpe *b, struct arena *arena, const struct json *merges,
                      const struct vocab *v, pith_error *err)
 {
-    int32_t last = -1;
-    uint32_t rank = 0;
-    char *text;
-
     b->vocab = v;
-    if (pi_json_kind(merges) != JSON_ARRAY)
-        return pi_fail(err, PITH_E_FORMAT, "model.merges is missing");
-    TRY(new_merges(b, arena, merges->n, &text, err));
-    for (struct json_walk w = pi_json_walk(merges); pi_json_next(&w);) {
-        struct str line = pi_json_text(w.value), left, right;
-        bool pair = pi_json_kind(w.value) == JSON_ARRAY && w.value->n == 2;
-
-        if (pi_str_starts(line, STR("#version")))
-            continue;
-        if (pair) {
-            left = pi_json_text(w.value + 1);
-            right = pi_json_text(w.value + 1 + w.value[1].size);
-        }
-        if (!pair && !cut_merge(line, &left, &right))
-            return pi_fail(err, PITH_E_FORMAT, "model.merges[%u] is \"%.*s\", not a pair", w.index,
-                           (int)pi_min_size(line.n, 40), line.at);
-        TRY(add_merge(b, left, right, rank++, false, text, &last, err));
-    }
+    TRY(pi_merges_open_json(&b->merges, arena, merges, v, b->prefix, err));
     return pi_bpe_open_codes(b, arena, err);
 }
 
@@ -306,8 +163,8 @@ static void offer_pair(const struct bpe *b, struct bpe_scratch *s, size_t *pairs
     if (left->next < 0)
         return;
     right = &s->symbols[left->next];
-    if (b->merges) {
-        const struct merge *m = merge_of(b, left->id, right->id);
+    if (b->merges.slots) {
+        const struct merge *m = pi_merges_find(&b->merges, left->id, right->id);
 
         left->result = m->result - 1;
         left->key = m->rank;

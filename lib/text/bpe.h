@@ -6,14 +6,12 @@
 #ifndef PI_BPE_H
 #define PI_BPE_H
 
-#include "base/json.h"
+#include "merges.h"
 #include "tokenizer.h"
-#include "vocab.h"
 
 struct bpe {
     const struct vocab *vocab;
-    struct merge *merges; /* hash of pairs of ids; NULL: by score */
-    size_t mask;
+    struct merges merges; /* without slots: by score */
     bool whole; /* a word that is a token is not merged */
     bool cuts;  /* by score: no piece continues over the start of a word */
     /* Words of characters (pi_bpe_characters): */

@@ -26,11 +26,10 @@ static int read_pieces(struct vocab *v, struct arena *arena, const struct weight
     cursor = m->at;
     for (int32_t i = 0; i < v->n; i++) {
         v->pieces[i] = pi_meta_next_str(&cursor);
-        if (!pi_map_add(&v->by_piece, v->pieces[i], i))
-            v->duplicates = true;
         if (v->pieces[i].n > v->longest)
             v->longest = v->pieces[i].n;
     }
+    v->duplicates = !pi_map_add_all(&v->by_piece, v->pieces, (size_t)v->n);
     return PITH_OK;
 }
 
