@@ -36,7 +36,8 @@ static int norm_shape(struct shaping *at, pith_error *err)
         return pi_step_fail(s, err, "%s has %lld values, the weight has %lld", s->bias.name,
                             (long long)s->bias.cols, (long long)s->w.cols);
     if (!(s->p[EPS] >= 0 && s->p[EPS] < 1))
-        return pi_step_fail(s, err, "eps must lie in [0, 1)");
+        return pi_step_fail(s, err, "eps is %s; it must lie in [0, 1)",
+                            pi_number(s->p[EPS], number));
     if (s->p[KIND] != KIND_RMS && s->p[KIND] != KIND_LAYERNORM)
         return pi_step_fail(s, err, "there is no such kind");
     at->width = at->in[0];

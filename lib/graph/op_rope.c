@@ -76,14 +76,16 @@ static int check_angles(const struct linked *s, pith_error *err)
 {
     const double *p = s->p;
     int64_t width = pi_whole(p[WIDTH]);
-    char number[32];
+    char number[32], factor[32], original[32];
 
     if (width < 2 || width % 2 || width > 65536)
         return pi_step_fail(s, err, "%s rotary dimensions; an even number up to 65536 is needed",
                             pi_number(p[WIDTH], number));
     if (!(p[THETA] > 1) || !(p[FACTOR] > 0) || !(p[SCALING] >= 0 && p[SCALING] < SCALINGS) ||
         p[SCALING] != floor(p[SCALING]) || (p[SCALING] > SCALING_LINEAR && !(p[ORIGINAL] > 0)))
-        return pi_step_fail(s, err, "base, factor or original context are out of range");
+        return pi_step_fail(s, err, "base %s, factor %s or original context %s are out of range",
+                            pi_number(p[THETA], number), pi_number(p[FACTOR], factor),
+                            pi_number(p[ORIGINAL], original));
     if (p[SCALING] == SCALING_BANDS && !(p[LOW] > 0 && p[HIGH] >= p[LOW]))
         return pi_step_fail(s, err, "%s turns for the long band; a number above 0 and at "
                             "most the short band's is needed", pi_number(p[LOW], number));

@@ -140,6 +140,7 @@ static int read_key(struct numbers *n, const struct key *key, const struct readi
     struct number *row = &n->rows[n->n];
     const struct meta *m;
     const char *name;
+    char number[32];
     bool none;
 
     *row = (struct number){ .name = key->name };
@@ -173,6 +174,11 @@ static int read_key(struct numbers *n, const struct key *key, const struct readi
     }
     if (!isfinite(row->value))
         return pi_fail(err, PITH_E_FORMAT, "key %s is not a finite number", name);
+    /* Defaults come layer by layer, so their number is looked at first. */
+    if (m && strcmp(key->gguf, "block_count") == 0 &&
+        !(row->value >= 0 && row->value == floor(row->value)))
+        return pi_fail(err, PITH_E_FORMAT, "key %s is %s; a whole number is needed", name,
+                       pi_number(row->value, number));
     n->n++;
     return PITH_OK;
 }

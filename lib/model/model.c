@@ -17,7 +17,7 @@ static bool read_name(struct str *name, const struct meta *m)
     if (!m || m->type != META_STR || m->count == 0)
         return false;
     *name = pi_meta_next_str(&cursor);
-    return true;
+    return name->n > 0;
 }
 
 /* A model of several parts in one config.json names the architecture of its text part too. */
@@ -136,15 +136,19 @@ static int add_ends(pith_model *m, pith_error *err)
     static const char *const keys[] = { "generation_config.eos_token_id", "eos_token_id",
                                         "text_config.eos_token_id" };
     const struct meta *ends = NULL;
+    char number[32];
 
     for (size_t i = 0; i < PI_COUNT(keys) && !ends; i++)
         ends = pi_meta_find(&m->weights, pi_str(keys[i]));
-    for (uint64_t i = 0; ends && ends->type == META_F64 && i < ends->count; i++) {
+    if (ends && ends->type != META_F64)
+        return pi_fail(err, PITH_E_FORMAT, "key %.*s is not a number", (int)ends->key.n,
+                       ends->key.at);
+    for (uint64_t i = 0; ends && i < ends->count; i++) {
         double id = pi_meta_number(ends, i);
 
         if (!(id >= 0 && id < (double)pi_tokenizer_size(m->tokenizer)))
-            return pi_fail(err, PITH_E_FORMAT, "key %.*s: an id lies beyond the %d tokens of the "
-                           "vocabulary", (int)ends->key.n, ends->key.at,
+            return pi_fail(err, PITH_E_FORMAT, "key %.*s: the id %s lies beyond the %d tokens of "
+                           "the vocabulary", (int)ends->key.n, ends->key.at, pi_number(id, number),
                            pi_tokenizer_size(m->tokenizer));
         TRY(pi_tokenizer_add_end(m->tokenizer, (int64_t)id, err));
     }
