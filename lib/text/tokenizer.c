@@ -188,16 +188,18 @@ int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct 
     } else if (pi_str_equal(model, STR("bert"))) {
         t->kind = KIND_WORDPIECE;
         TRY(open_wordpiece(t, arena, w, err));
-    } else if (pi_str_equal(model, STR("gemma4"))) {
+    } else if (pi_str_equal(model, STR("gemma4")) || pi_str_equal(model, STR("whitespace"))) {
         TRY(pi_tokenizer_open_list(t, arena, w, pi_split_find_list(model), err));
     } else if (pi_str_equal(model, STR("t5"))) {
         TRY(pi_tokenizer_open_unigram(t, arena, w, err));
     } else if (pi_str_equal(model, STR("rwkv"))) {
         TRY(pi_tokenizer_open_longest(t, arena, w, err));
+    } else if (pi_str_equal(model, STR("plamo2"))) {
+        TRY(pi_tokenizer_open_cheapest(t, arena, w, err));
     } else {
         return pi_fail(err, PITH_E_UNSUPPORTED, "tokenizer.ggml.model is \"%.*s\", expected "
-                       "llama, gpt2, gemma4, bert, t5 or rwkv", (int)pi_min_size(model.n, 60),
-                       model.at);
+                       "llama, gpt2, gemma4, whitespace, bert, t5, rwkv or plamo2",
+                       (int)pi_min_size(model.n, 60), model.at);
     }
     TRY(pi_meta_str(w, "tokenizer.chat_template", &t->chat_template, &found, err));
     TRY(read_affixes(t, arena, w, err));

@@ -1,8 +1,10 @@
 /* tokenizer_kinds.c - vocabularies of GGUF that run as a pipeline: byte-level BPE cut by
- * expressions, BPE of characters, SentencePiece's unigram, RWKV's longest match. Before:
- * tokenizer.c. Next: pipeline.c.
+ * expressions, BPE of characters, SentencePiece's unigram, RWKV's longest match, PLaMo 2's cheapest
+ * way. Before: tokenizer.c. Next: pipeline.c.
  */
 #include "tokenizer_parts.h"
+
+#include <math.h>
 
 static int get_flag(const struct weights *w, const char *key, bool *flag, pith_error *err)
 {
@@ -48,6 +50,11 @@ static int open_characters(struct tokenizer *t, struct arena *arena, const struc
         *step = (struct normal_step){ .kind = NORMAL_REPLACE, .content = SPACE_MARK };
         TRY(pi_regex_open_text(&step->regex, arena, STR(" "), err));
     } else {
+        bool lowercase = false;
+
+        TRY(get_flag(w, "tokenizer.ggml.normalizer.lowercase", &lowercase, err));
+        if (lowercase)
+            p->normalizer.steps[p->normalizer.n++].kind = NORMAL_LOWERCASE;
         p->presplitter.steps[p->presplitter.n++] =
             (struct presplit_step){ .kind = PRESPLIT_WHITE, .matches = MATCH_REMOVED };
     }
@@ -149,4 +156,41 @@ int pi_tokenizer_open_longest(struct tokenizer *t, struct arena *arena, const st
     p->vocab = v;
     p->unk = v->unk;
     return pi_special_make(&p->longest, entries, n, err);
+}
+
+/* As in PLaMo 2's tokenization_plamo.py: scores count in units of 1e-4, an unknown character costs
+ * a thousand, and what costs two thousand or more is not used. */
+int pi_tokenizer_open_cheapest(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                               pith_error *err)
+{
+    struct pipeline *p = &t->pipeline;
+    struct unigram *u = &p->unigram;
+    struct vocab *v = &t->vocab;
+    struct special_entry *entries;
+    int32_t n = 0;
+
+    t->kind = KIND_PIPELINE;
+    TRY(pi_vocab_open(v, arena, w, SPELL_PLAIN, err));
+    guess_id(v, &v->bos, "<|plamo:bos|>");
+    guess_id(v, &v->eos, "<|plamo:eos|>");
+    if (!v->scores)
+        return pi_fail(err, PITH_E_FORMAT, "tokenizer.ggml.scores is missing");
+    for (int i = 0; i < 256; i++)
+        if (v->bytes[i] < 0)
+            return pi_fail(err, PITH_E_FORMAT, "the vocabulary has no token of type byte for "
+                           "<0x%02X>", (unsigned)i);
+    *u = (struct unigram){ .vocab = v, .unk = -1, .unknown = -1e7, .backwards = true };
+    u->scores = pi_arena_alloc(arena, (size_t)v->n, sizeof *u->scores);
+    entries = pi_arena_alloc(arena, (size_t)v->n, sizeof *entries);
+    if (!u->scores || !entries)
+        return pi_no_memory(err, "token scores", (size_t)v->n * sizeof *entries);
+    for (int32_t i = 0; i < v->n; i++) {
+        u->scores[i] = round((double)v->scores[i] * 1e4);
+        if (pi_vocab_is_plain(v, i) && isfinite(u->scores[i]) && u->scores[i] > -2e7)
+            entries[n++] = (struct special_entry){ v->pieces[i], i };
+    }
+    p->model = MODEL_UNIGRAM;
+    p->vocab = v;
+    p->unk = -1;
+    return pi_special_make(&u->pieces, entries, n, err);
 }

@@ -32,13 +32,16 @@ struct tokenizer {
 };
 
 /* Open the vocabularies of GGUF that run as a pipeline: byte-level BPE by expressions, or BPE of
- * characters; unigram; RWKV's. */
+ * characters; unigram; RWKV's; PLaMo 2's. */
 int pi_tokenizer_open_list(struct tokenizer *t, struct arena *arena, const struct weights *w,
                            const struct split_list *list, pith_error *err);
 int pi_tokenizer_open_unigram(struct tokenizer *t, struct arena *arena, const struct weights *w,
                               pith_error *err);
 int pi_tokenizer_open_longest(struct tokenizer *t, struct arena *arena, const struct weights *w,
                               pith_error *err);
+
+int pi_tokenizer_open_cheapest(struct tokenizer *t, struct arena *arena, const struct weights *w,
+                               pith_error *err);
 
 /* Marks the ends of generation that are known by their spelling or the vocabulary's ids. */
 int pi_tokenizer_find_ends(struct tokenizer *t, struct arena *arena, pith_error *err);

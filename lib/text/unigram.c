@@ -1,5 +1,6 @@
 /* unigram.c - see unigram.h. Viterbi's algorithm: the best way to each place, by way of the best
  * ways to those before; of equals the first stays, and the places are visited from left to right.
+ * PLaMo 2 goes from right to left.
  */
 #include "unigram.h"
 
@@ -86,6 +87,55 @@ static void find_ways(const struct unigram *u, struct unigram_node *nodes, struc
     }
 }
 
+/* Fills nodes[0..word.n] with the best way from each place to the end: `from` is the next one. */
+static void find_ways_back(const struct unigram *u, struct unigram_node *nodes, struct str word)
+{
+    int length;
+
+    for (size_t i = 0; i <= word.n; i++)
+        nodes[i] = (struct unigram_node){ .from = UINT32_MAX };
+    for (size_t at = 0; at < word.n; at += (size_t)length) {
+        (void)pi_utf8_next(word.at + at, word.at + word.n, &length);
+        nodes[at].from = (uint32_t)(at + (size_t)length);
+    }
+    for (size_t at = word.n; at-- > 0;) {
+        struct unigram_node best = { 0, -1, nodes[at].from };
+        struct special_walk walk = { .depth = 0 };
+        struct str rest = { word.at + at, word.n - at };
+        bool any = false;
+        int32_t id;
+        size_t n;
+
+        if (best.from == UINT32_MAX) /* within a character */
+            continue;
+        while ((id = pi_special_next(&u->pieces, &walk, rest, &n)) >= 0) {
+            double score = u->scores[id] + nodes[at + n].score;
+
+            if (any && score < best.score)
+                continue;
+            best = (struct unigram_node){ score, id, (uint32_t)(at + n) };
+            any = true;
+        }
+        if (!any || u->unknown + nodes[nodes[at].from].score > best.score)
+            best = (struct unigram_node){ u->unknown + nodes[nodes[at].from].score, -1,
+                                          nodes[at].from };
+        nodes[at] = best;
+    }
+}
+
+static int put_ways_back(const struct unigram *u, const struct unigram_node *nodes, struct str word,
+                         struct id_list *out, pith_error *err)
+{
+    for (size_t at = 0, next; at < word.n; at = next) {
+        next = nodes[at].from;
+        if (nodes[at].id >= 0)
+            TRY(pi_id_list_push(out, nodes[at].id, err));
+        for (size_t i = at; nodes[at].id < 0 && i < next; i++)
+            TRY(pi_id_list_push(out, u->vocab->bytes[(uint8_t)word.at[i]], err));
+    }
+    return PITH_OK;
+}
+
 /* A run of unknown characters; it may spell the unknown token itself. */
 static int put_unknown(const struct unigram *u, struct str run, struct id_list *out,
                        pith_error *err)
@@ -115,6 +165,10 @@ int pi_unigram_word(const struct unigram *u, struct unigram_scratch *s, struct s
 
     TRY(reserve_nodes(s, word.n + 1, err));
     nodes = s->nodes;
+    if (u->backwards) {
+        find_ways_back(u, nodes, word);
+        return put_ways_back(u, nodes, word, out, err);
+    }
     find_ways(u, nodes, word);
     /* The way is known from its end: each node on it learns where the next one is. */
     for (size_t at = word.n; at > 0; at = nodes[at].from)

@@ -15,6 +15,7 @@ struct unigram {
     int32_t unk;               /* its token, or -1: then there must be none */
     bool bytes;                /* unknown characters go by their bytes where all have tokens */
     bool single;               /* sums in float32, as in sentencepiece */
+    bool backwards;            /* from the end, of equals the longest piece, as in PLaMo 2 */
 };
 
 struct unigram_scratch {
@@ -28,7 +29,7 @@ int pi_unigram_open(struct unigram *u, struct arena *arena, unsigned types, pith
 
 void pi_unigram_free(struct unigram_scratch *scratch);
 
-/* Appends the ids of a word. */
+/* Appends the ids of a word. With u->backwards every byte must have a token. */
 int pi_unigram_word(const struct unigram *u, struct unigram_scratch *scratch, struct str word,
                     struct id_list *out, pith_error *err);
 

@@ -16,7 +16,8 @@ enum token_type {
 enum vocab_spelling {
     SPELL_MARKED, /* as UTF-8 with U+2581 for a space, and <0xHH> for a byte */
     SPELL_MAPPED, /* every byte as one printable code point (byte-level BPE) */
-    SPELL_ESCAPED /* with backslashes: \t \n \r \xHH, and what they stand before */
+    SPELL_ESCAPED, /* with backslashes: \t \n \r \xHH, and what they stand before */
+    SPELL_PLAIN   /* as it is, and <0xHH> for a byte */
 };
 
 #define SPACE_MARK STR("\xE2\x96\x81") /* U+2581 */

@@ -135,6 +135,79 @@ static void lists(void)
     close_kind(&o, &file);
 }
 
+/* Every tokenizer.ggml.pre that llama.cpp (2026-08) knows. */
+static const char *const pre_names[] = {
+    "a.x-4.0", "afmoe", "bailingmoe", "bailingmoe2", "bloom", "chameleon", "chatglm-bpe",
+    "codeshell", "cohere2moe", "command-r", "dbrx", "deepseek-coder", "deepseek-llm",
+    "deepseek-r1-qwen", "deepseek-v3", "default", "exaone", "exaone-moe", "exaone4", "f2llmv2",
+    "falcon", "falcon-h1", "falcon3", "gemma4", "gigachat", "glm4", "gpt-2", "gpt-4o",
+    "gpt3-finnish", "granite-docling", "granite-embed-multi-311m", "granite-embed-multi-97m",
+    "grok-2", "hunyuan", "hunyuan-dense", "jais", "jais-2", "jina-de", "jina-es", "jina-v1-en",
+    "jina-v2-code", "jina-v2-de", "jina-v2-es", "jina-v5-nano", "joyai-llm", "kanana2", "kimi-k2",
+    "kormo", "laguna", "lfm2", "llada-moe", "llama-bpe", "llama-v3", "llama3", "llama4", "megrez",
+    "mellum", "mellum2", "midm-2.0", "minerva-7b", "minicpm5", "minimax-m2", "modern-bert", "mpt",
+    "olmo", "phi-2", "pixtral", "poro-chat", "qwen2", "qwen35", "refact", "roberta-bpe",
+    "sarvam-moe", "seed-coder", "smaug-bpe", "smollm", "solar-open", "stablelm2", "starcoder",
+    "superbpe", "talkie", "tekken", "tiny_aya", "trillion", "viking", "whitespace", "youtu",
+    "default",
+};
+
+static void names(void)
+{
+    struct spec s = spec_of("gpt2", bytes_tokens, 8, "11111111");
+
+    s.merges = bytes_merges;
+    s.n_merges = 4;
+    for (size_t i = 0; i < PI_COUNT(pre_names); i++) {
+        struct opened o;
+        struct made file;
+
+        s.pre = pre_names[i];
+        if (open_kind(&o, &file, &s))
+            CHECK(strlen(ids_of(o.t, STR("ab 111"), 0)) > 2);
+        else
+            CHECK_FAIL("%s is not known", s.pre);
+        close_kind(&o, &file);
+    }
+}
+
+static const char *const cheap_tokens[] = { "<|plamo:unk|>", "<|plamo:bos|>", "a", "b", "ab", "ba",
+                                            "\u4e2d", " a" };
+static const float cheap_scores[] = { 0, 0, -2, -2, -4, -2001, -3.00004f, -1 };
+
+/* Of equals the longest at the left; what costs 2,000 is not used; no mark of order is skipped. */
+static void cheapest(void)
+{
+    const char *tokens[8 + 256];
+    static char bytes[256][8];
+    float scores[8 + 256] = { 0 };
+    char types[] = "23111111";
+    char all[8 + 256 + 1];
+    struct spec s = spec_of("plamo2", tokens, 8 + 256, all);
+    struct opened o;
+    struct made file;
+
+    memcpy(tokens, cheap_tokens, sizeof cheap_tokens);
+    memcpy(scores, cheap_scores, sizeof cheap_scores);
+    memcpy(all, types, 8);
+    memset(all + 8, '6', 256);
+    for (int i = 0; i < 256; i++) {
+        snprintf(bytes[i], sizeof bytes[i], "<0x%02X>", i);
+        tokens[8 + i] = bytes[i];
+    }
+    s.scores = scores;
+    s.n_scores = 8 + 256;
+    if (open_kind(&o, &file, &s)) {
+        CHECK_STR(ids_of(o.t, STR("abba a"), 0), "4 3 2 7");
+        CHECK_STR(ids_of(o.t, STR("\u4e2d\u6587"), 0), "6 238 158 143");
+        CHECK_STR(ids_of(o.t, STR("\xEF\xBB\xBF""a\xFF"), 0), "247 195 199 2 263");
+        CHECK_STR(ids_of(o.t, STR("<|plamo:bos|>"), TOKENIZE_PARSE_SPECIAL), "1");
+        CHECK_INT(pi_token_bos(o.t), 1);
+        CHECK(pi_str_equal(pi_token_text(o.t, 263, false), STR("\xFF")));
+    }
+    close_kind(&o, &file);
+}
+
 int main(int argc, char **argv)
 {
     CHECK_START(argc, argv);
@@ -142,5 +215,7 @@ int main(int argc, char **argv)
     RUN(longest);
     RUN(most_probable);
     RUN(lists);
+    RUN(names);
+    RUN(cheapest);
     return CHECK_END();
 }

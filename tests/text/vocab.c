@@ -243,7 +243,7 @@ static void refused(void)
     static const char *const pairs[] = { "a b", "ab" }, *const lefts[] = { "d b" };
     static const char *const rights[] = { "a d" }, *const wholes[] = { "a c" };
 
-    REFUSED(sentence, model = "plamo2", PITH_E_UNSUPPORTED, "plamo2");
+    REFUSED(sentence, model = "hybriddna", PITH_E_UNSUPPORTED, "hybriddna");
     REFUSED(sentence, model_as_number = true, PITH_E_FORMAT, "tokenizer.ggml.model");
     REFUSED(bytes, pre = "gpt-5", PITH_E_UNSUPPORTED, "gpt-5");
     REFUSED(sentence, tokens = NULL, PITH_E_FORMAT, "tokenizer.ggml.tokens is missing");
