@@ -1,7 +1,11 @@
 /* infill.c - the prompt that asks a code model for what stands between a prefix and a suffix.
  *
  * Families differ in their three marks and in the order of the parts. The file's own ids of the
- * marks win over their spelling.
+ * marks win over their spelling. Sources: the models' own cards and papers.
+ *
+ * Other files of a repository are the caller's: they go into the prefix, with special tokens parsed,
+ * as the family writes them: "<|repo_name|>name\n<|file_sep|>path\ntext" (Qwen2.5-Coder),
+ * "<repo_name>name<file_sep>path\ntext" (StarCoder2), "<filename>path\ntext" (Mellum, Seed-Coder).
  *
  * Before: task/generate.c. Next: text/tokenizer.h.
  */
@@ -9,50 +13,97 @@
 
 enum { MARK_PREFIX, MARK_SUFFIX, MARK_MIDDLE, MARKS };
 
+struct infill_marks {
+    int32_t ids[MARKS];
+    bool suffix_first;
+};
+
 #define BAR "\xEF\xBD\x9C"     /* U+FF5C */
 #define LOW "\xE2\x96\x81"     /* U+2581 */
 
-static const struct marks {
-    const char *spelled[MARKS]; /* the last NULL: suffix first, and nothing behind the prefix */
+static const struct {
+    const char *spelled[MARKS]; /* the last NULL: nothing behind the prefix */
+    bool suffix_first;
 } known_marks[] = {
-    { { "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>" } },
-    { { "<fim_prefix>", "<fim_suffix>", "<fim_middle>" } },
-    { { "<fim-prefix>", "<fim-suffix>", "<fim-middle>" } },
-    { { LOW "<PRE>", LOW "<SUF>", LOW "<MID>" } },
-    { { "<PRE>", "<SUF>", "<MID>" } },
+    { { "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>" }, false },
+    { { "<fim_prefix>", "<fim_suffix>", "<fim_middle>" }, false },
+    { { "<fim-prefix>", "<fim-suffix>", "<fim-middle>" }, false },
+    { { LOW "<PRE>", LOW "<SUF>", LOW "<MID>" }, false },
+    { { "<PRE>", "<SUF>", "<MID>" }, false },
     { { "<" BAR "fim" LOW "begin" BAR ">", "<" BAR "fim" LOW "hole" BAR ">",
-        "<" BAR "fim" LOW "end" BAR ">" } },
-    { { "<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>" } },
-    { { "[PREFIX]", "[SUFFIX]", NULL } },
+        "<" BAR "fim" LOW "end" BAR ">" }, false },
+    { { "<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>" }, false },
+    { { "<|prefix|>", "<|suffix|>", "<|middle|>" }, false },
+    { { "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>" }, true },
+    { { "[PREFIX]", "[SUFFIX]", NULL }, true },
 };
+
+/* Vocabularies whose marks are another's, but not their order (tokenizer.ggml.pre). */
+static const char *const suffix_first_names[] = { "mellum", "mellum2" };
 
 /* At which the middle ends, besides the marks themselves and the model's own ends. */
 static const char *const more_ends[] = {
     "<|fim_pad|>", "<fim_pad>", "<fim-pad>", LOW "<EOT>", "<EOT>", "<|repo_name|>", "<repo_name>",
-    "<|file_sep|>", "<file_sep>", "<|file_separator|>", "[MIDDLE]",
+    "<|file_sep|>", "<file_sep>", "<|file_separator|>", "[MIDDLE]", "<reponame>", "<filename>",
 };
 
-static const char *const mark_keys[MARKS] = {
-    "tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id",
-    "tokenizer.ggml.fim_mid_token_id",
+/* Today's and older names. */
+static const char *const mark_keys[MARKS][2] = {
+    { "tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id" },
+    { "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.suffix_token_id" },
+    { "tokenizer.ggml.fim_mid_token_id", "tokenizer.ggml.middle_token_id" },
 };
 
-/* The ids of the marks; a middle of -1 means that there is none. */
-static int find_marks(const pith_model *m, int32_t ids[MARKS], pith_error *err)
+static const char *const end_keys[] = {
+    "tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id",
+    "tokenizer.ggml.fim_sep_token_id",
+};
+
+/* The id that a key of the file gives, -1 for none. */
+static int read_mark(const pith_model *m, const char *key, int32_t *out, pith_error *err)
+{
+    int64_t id = -1;
+    bool found;
+
+    TRY(pi_meta_i64(&m->weights, key, &id, &found, err));
+    if (!found || id == UINT32_MAX)
+        id = -1;
+    if (id < -1 || id >= pi_tokenizer_size(m->tokenizer))
+        return pi_fail(err, PITH_E_FORMAT, "%s is %lld; ids from 0 to %d exist", key,
+                       (long long)id, pi_tokenizer_size(m->tokenizer) - 1);
+    *out = (int32_t)id;
+    return PITH_OK;
+}
+
+/* The order does not stand in the file: it follows from the spelling, or the vocabulary's name. */
+static int find_order(const pith_model *m, struct infill_marks *marks, pith_error *err)
+{
+    struct str name = STR(""), piece = pi_token_piece(m->tokenizer, marks->ids[MARK_PREFIX]);
+    bool found;
+
+    for (size_t k = 0; k < PI_COUNT(known_marks); k++)
+        if (pi_str_equal(piece, pi_str(known_marks[k].spelled[MARK_PREFIX])))
+            marks->suffix_first = known_marks[k].suffix_first;
+    if (!m->weights.hf)
+        TRY(pi_meta_str(&m->weights, "tokenizer.ggml.pre", &name, &found, err));
+    for (size_t k = 0; k < PI_COUNT(suffix_first_names); k++)
+        marks->suffix_first |= pi_str_equal(name, pi_str(suffix_first_names[k]));
+    return PITH_OK;
+}
+
+/* A middle of -1 means that there is none. */
+static int find_marks(const pith_model *m, struct infill_marks *marks, pith_error *err)
 {
     const struct tokenizer *t = m->tokenizer;
+    int32_t *ids = marks->ids;
     int known = 0;
 
+    *marks = (struct infill_marks){ .suffix_first = false };
     for (int i = 0; i < MARKS; i++) {
-        int64_t id = -1;
-        bool found;
-
-        TRY(pi_meta_i64(&m->weights, mark_keys[i], &id, &found, err));
-        if (found && (id < -1 || id >= pi_tokenizer_size(t)))
-            return pi_fail(err, PITH_E_FORMAT, "%s is %lld; ids from 0 to %d exist", mark_keys[i],
-                           (long long)id, pi_tokenizer_size(t) - 1);
-        ids[i] = (int32_t)id;
-        known += id >= 0;
+        TRY(read_mark(m, mark_keys[i][0], &ids[i], err));
+        if (ids[i] < 0)
+            TRY(read_mark(m, mark_keys[i][1], &ids[i], err));
+        known += ids[i] >= 0;
     }
     for (size_t k = 0; k < PI_COUNT(known_marks) && known < MARKS; k++) {
         const char *const *spelled = known_marks[k].spelled;
@@ -63,9 +114,11 @@ static int find_marks(const pith_model *m, int32_t ids[MARKS], pith_error *err)
             known += ids[i] >= 0 || !spelled[i];
         }
     }
-    return known == MARKS ? PITH_OK
-        : pi_fail(err, PITH_E_UNSUPPORTED, "the vocabulary has no tokens for filling in between a "
-                  "prefix and a suffix");
+    if (known < MARKS)
+        return pi_fail(err, PITH_E_UNSUPPORTED, "%s: its %d tokens have none for filling in "
+                       "between a prefix and a suffix, such as <|fim_prefix|>", m->arch_name,
+                       pi_tokenizer_size(t));
+    return find_order(m, marks, err);
 }
 
 /* The ids of a text that goes on where another stopped: without the space that the vocabulary
@@ -111,37 +164,51 @@ static int add_start(const struct tokenizer *t, struct id_list *out, pith_error 
     return PITH_OK;
 }
 
+static void add_end(struct infill_ends *ends, int32_t id)
+{
+    if (id >= 0 && ends->n < INFILL_ENDS)
+        ends->ids[ends->n++] = id;
+}
+
+static int list_ends(const pith_model *m, const struct infill_marks *marks,
+                     struct infill_ends *ends, pith_error *err)
+{
+    ends->n = 0;
+    for (int i = 0; i < MARKS; i++)
+        add_end(ends, marks->ids[i]);
+    for (size_t i = 0; i < PI_COUNT(end_keys); i++) {
+        int32_t id;
+
+        TRY(read_mark(m, end_keys[i], &id, err));
+        add_end(ends, id);
+    }
+    for (size_t i = 0; i < PI_COUNT(more_ends); i++)
+        add_end(ends, pi_token_find(m->tokenizer, pi_str(more_ends[i])));
+    return PITH_OK;
+}
+
 int pi_infill_ids(const pith_model *m, struct str prefix, struct str suffix, int flags,
                   struct id_list *out, struct infill_ends *ends, pith_error *err)
 {
     const struct tokenizer *t = m->tokenizer;
-    int32_t marks[MARKS];
+    struct infill_marks marks;
 
-    TRY(find_marks(m, marks, err));
+    TRY(find_marks(m, &marks, err));
     if (flags & TOKENIZE_ADD_SPECIAL)
         TRY(add_start(t, out, err));
     flags &= ~TOKENIZE_ADD_SPECIAL;
-    if (marks[MARK_MIDDLE] < 0) {
-        TRY(pi_id_list_push(out, marks[MARK_SUFFIX], err));
+    if (marks.suffix_first) {
+        TRY(pi_id_list_push(out, marks.ids[MARK_SUFFIX], err));
         TRY(add_rest(t, suffix, flags, out, err));
-        TRY(pi_id_list_push(out, marks[MARK_PREFIX], err));
+        TRY(pi_id_list_push(out, marks.ids[MARK_PREFIX], err));
         TRY(add_rest(t, prefix, flags, out, err));
     } else {
-        TRY(pi_id_list_push(out, marks[MARK_PREFIX], err));
+        TRY(pi_id_list_push(out, marks.ids[MARK_PREFIX], err));
         TRY(pi_tokenize(t, prefix, flags, out, err));
-        TRY(pi_id_list_push(out, marks[MARK_SUFFIX], err));
+        TRY(pi_id_list_push(out, marks.ids[MARK_SUFFIX], err));
         TRY(add_rest(t, suffix, flags, out, err));
-        TRY(pi_id_list_push(out, marks[MARK_MIDDLE], err));
     }
-    ends->n = 0;
-    for (int i = 0; i < MARKS; i++)
-        if (marks[i] >= 0)
-            ends->ids[ends->n++] = marks[i];
-    for (size_t i = 0; i < PI_COUNT(more_ends) && ends->n < INFILL_ENDS; i++) {
-        int32_t id = pi_token_find(t, pi_str(more_ends[i]));
-
-        if (id >= 0)
-            ends->ids[ends->n++] = id;
-    }
-    return PITH_OK;
+    if (marks.ids[MARK_MIDDLE] >= 0)
+        TRY(pi_id_list_push(out, marks.ids[MARK_MIDDLE], err));
+    return list_ends(m, &marks, ends, err);
 }

@@ -25,7 +25,7 @@ void pi_generate_free(pith_session *s);
 /* ---- infill.c ---- */
 
 /* Tokens at which a middle ends. */
-enum { INFILL_ENDS = 16 };
+enum { INFILL_ENDS = 24 };
 struct infill_ends {
     int32_t ids[INFILL_ENDS];
     int n;

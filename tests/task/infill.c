@@ -94,6 +94,8 @@ static void prefix_first(void)
         { "<\xEF\xBD\x9C""fim\xE2\x96\x81""begin\xEF\xBD\x9C>",
           "<\xEF\xBD\x9C""fim\xE2\x96\x81hole\xEF\xBD\x9C>",
           "<\xEF\xBD\x9C""fim\xE2\x96\x81""end\xEF\xBD\x9C>" },
+        { "<PRE>", "<SUF>", "<MID>" },
+        { "<|prefix|>", "<|suffix|>", "<|middle|>" },
     };
 
     for (size_t i = 0; i < sizeof spelled / sizeof *spelled; i++)
@@ -117,6 +119,35 @@ static void suffix_first(void)
            IDS(1, SUF, 11, PRE, 9));
 }
 
+/* Seed-Coder: the suffix first, and a middle; Mellum: StarCoder's marks in that order. */
+static void suffix_first_with_middle(void)
+{
+    struct gguf *g = with_marks(&tiny_gpt2, "<fim_prefix>", "<fim_suffix>", "<fim_middle>");
+
+    expect(with_marks(&tiny_gpt2, "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>"), 0,
+           IDS(SUF, 6, PRE, 4, MID));
+    gguf_str(g, "tokenizer.ggml.pre", "mellum");
+    expect(g, 0, IDS(SUF, 6, PRE, 4, MID));
+    g = with_marks(&tiny_gpt2, "<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>");
+    gguf_u32(g, "tokenizer.ggml.fim_pre_token_id", PRE);
+    gguf_u32(g, "tokenizer.ggml.fim_suf_token_id", SUF);
+    gguf_u32(g, "tokenizer.ggml.fim_mid_token_id", MID);
+    expect(g, 0, IDS(SUF, 6, PRE, 4, MID));
+}
+
+/* The names of the keys in 2024; the file's own end; a key that says -1. */
+static void older_keys(void)
+{
+    struct gguf *g = with_marks(&tiny_gpt2, NULL, NULL, NULL);
+
+    gguf_u32(g, "tokenizer.ggml.fim_pre_token_id", 0xFFFFFFFF);
+    gguf_u32(g, "tokenizer.ggml.prefix_token_id", SUF);
+    gguf_u32(g, "tokenizer.ggml.suffix_token_id", MID);
+    gguf_u32(g, "tokenizer.ggml.middle_token_id", PRE);
+    gguf_u32(g, "tokenizer.ggml.fim_pad_token_id", 12);
+    expect(g, 0, IDS(SUF, 4, MID, 6, PRE));
+}
+
 static void ids_of_the_file(void)
 {
     struct gguf *g = with_marks(&tiny_gpt2, NULL, NULL, NULL);
@@ -136,7 +167,7 @@ static void what_cannot_be(void)
     if (open_it(g) == PITH_OK) {
         CHECK_INT(pith_session_open(&s, model, NULL, &e), PITH_OK);
         CHECK_INT(pith_infill(s, "a", -1, "b", -1, NULL, &e), PITH_E_UNSUPPORTED);
-        CHECK_HAS(e.text, "prefix");
+        CHECK_HAS(e.text, "gpt2: its 16 tokens");
         CHECK_INT((int)pith_session_position(s), 0);
         CHECK_INT(pith_infill(NULL, "a", -1, "b", -1, NULL, &e), PITH_E_ARGUMENT);
         CHECK_INT(pith_infill(s, NULL, -1, "b", -1, NULL, &e), PITH_E_ARGUMENT);
@@ -192,6 +223,8 @@ int main(int argc, char **argv)
     RUN(prefix_first);
     RUN(sentence_pieces);
     RUN(suffix_first);
+    RUN(suffix_first_with_middle);
+    RUN(older_keys);
     RUN(ids_of_the_file);
     RUN(what_cannot_be);
     RUN(generation);
