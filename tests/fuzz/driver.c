@@ -20,13 +20,13 @@
 #include <unistd.h>
 
 typedef int target_fn(const uint8_t *data, size_t size);
-target_fn fuzz_model, fuzz_text, fuzz_token, fuzz_words;
+target_fn fuzz_folder, fuzz_model, fuzz_text, fuzz_token, fuzz_words;
 
 static const struct {
     const char *name;
     target_fn *run;
-} targets[] = { { "model", fuzz_model }, { "text", fuzz_text }, { "token", fuzz_token },
-              { "words", fuzz_words } };
+} targets[] = { { "folder", fuzz_folder }, { "model", fuzz_model }, { "text", fuzz_text },
+              { "token", fuzz_token }, { "words", fuzz_words } };
 
 struct bytes {
     uint8_t *at;
@@ -135,13 +135,32 @@ static void splice(uint64_t *r, struct bytes *b, size_t at)
     replace(b, at, old, from->file.at + start, n);
 }
 
+/* A value of JSON in place of the number or text that stands there. */
+static void put_value(uint64_t *r, struct bytes *b, size_t at)
+{
+    static const char *const values[] = {
+        "-1", "0", "1", "2", "3", "7", "64", "1e9", "1e300", "-1e300", "0.5", "1e-5", "4294967296",
+        "9223372036854775808", "null", "true", "[]", "{}", "[1,2]", "\"\"", "\"x\"", "NaN",
+        "Infinity", "\"\\ud800\"", ",", ":", "\"", "\\"
+    };
+    const char *value = values[below(r, sizeof values / sizeof *values)];
+    size_t n = 0;
+
+    while (at + n < b->n && n < 40 && strchr("-+.eE0123456789", b->at[at + n]) && b->at[at + n])
+        n++;
+    if (n == 0 && b->at[at] == '"')
+        for (n = 1; at + n < b->n && n < 40 && b->at[at + n - 1] && b->at[at + n] != '"';)
+            n++;
+    replace(b, at, n, (const uint8_t *)value, strlen(value));
+}
+
 static void mutate_once(uint64_t *r, const struct seed *seed, struct bytes *b)
 {
     static const size_t widths[] = { 1, 2, 4, 8, 8, 4 };
     size_t at = choose_spot(r, seed, b), width = widths[below(r, 6)], n;
     uint8_t junk[16];
 
-    switch (next(r) % 12) {
+    switch (next(r) % (fuzz.run == fuzz_folder ? 20 : 12)) {
     case 0: case 1: b->at[at] ^= (uint8_t)(1u << next(r) % 8); break;
     case 2: b->at[at] = (uint8_t)next(r); break;
     case 3: case 4: case 5:
@@ -157,6 +176,9 @@ static void mutate_once(uint64_t *r, const struct seed *seed, struct bytes *b)
         for (size_t i = 0; i < n; i++)
             junk[i] = (uint8_t)next(r);
         replace(b, at, 0, junk, n);
+        break;
+    case 12: case 13: case 14: case 15: case 16: case 17: case 18: case 19:
+        put_value(r, b, at);
         break;
     default:
         if (next(r) % 4 == 0)
@@ -237,6 +259,22 @@ static void find_spots(struct seed *s)
     }
 }
 
+/* Where texts and numbers of JSON begin, tensors aside. */
+static void find_values(struct seed *s)
+{
+    const struct bytes *b = &s->file;
+    const uint8_t *nul = memchr(b->at, 0, b->n);
+    size_t text = nul ? (size_t)(nul - b->at) : 0;
+
+    nul = nul ? memchr(nul + 1, 0, b->n - text - 1) : NULL;
+    text = nul ? (size_t)(nul - b->at) : text;
+    s->n_spots = 0;
+    s->spots = realloc(s->spots, (b->n + 8) * sizeof *s->spots);
+    for (size_t i = 0; i < b->n && i < text + 4096; i++)
+        if (strchr("\"[{:", b->at[i]) || (i && strchr(" :,[", b->at[i - 1])))
+            s->spots[s->n_spots++] = (uint32_t)i;
+}
+
 static void add_seed(const uint8_t *data, size_t n)
 {
     struct seed *s = &fuzz.seeds[fuzz.n_seeds];
@@ -248,6 +286,8 @@ static void add_seed(const uint8_t *data, size_t n)
     memcpy(s->file.at, data, n);
     s->file.n = n;
     find_spots(s);
+    if (fuzz.run == fuzz_folder)
+        find_values(s);
 }
 
 static bool read_file(const char *path, struct bytes *out)
@@ -313,6 +353,47 @@ static void token_seeds(void)
     }
 }
 
+/* Folders of the golden tests, with a tokenizer in two of them. */
+static void folder_seeds(void)
+{
+    static const char *const models[] = { "bloom", "falcon-mamba", "gemma3", "gpt2", "llama",
+                                          "mixtral", "phi3-longrope", "deepseek2-lite" };
+    static const char tokenizer[] =
+        "{\"added_tokens\": [{\"id\": 3, \"content\": \"<s>\", \"special\": true}], "
+        "\"normalizer\": {\"type\": \"NFC\"}, \"pre_tokenizer\": {\"type\": \"ByteLevel\", "
+        "\"add_prefix_space\": false}, \"post_processor\": {\"type\": \"TemplateProcessing\", "
+        "\"single\": [{\"SpecialToken\": {\"id\": \"<s>\"}}, {\"Sequence\": {\"id\": \"A\"}}], "
+        "\"special_tokens\": {\"<s>\": {\"ids\": [3]}}}, \"decoder\": {\"type\": \"ByteLevel\"}, "
+        "\"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1, \"ab\": 2}, \"merges\": "
+        "[\"a b\"]}}";
+    struct bytes file = { 0 }, all = { 0 };
+    char path[128];
+
+    for (size_t i = 0; i < PI_COUNT(models); i++) {
+        all.n = 0;
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "tests/golden/tiny/%s/%s", models[i],
+                     k ? "model.safetensors" : "config.json");
+            if (!read_file(path, &file))
+                continue;
+            reserve(&all, all.n + file.n + sizeof tokenizer + 2);
+            memcpy(all.at + all.n, file.at, file.n);
+            all.n += file.n;
+            if (k == 0) {
+                all.at[all.n++] = 0;
+                if (i % 2)
+                    memcpy(all.at + all.n, tokenizer, sizeof tokenizer);
+                all.n += i % 2 ? sizeof tokenizer - 1 : 0;
+                all.at[all.n++] = 0;
+            }
+        }
+        if (all.n)
+            add_seed(all.at, all.n);
+    }
+    free(file.at);
+    free(all.at);
+}
+
 static void own_seeds(void)
 {
     static const struct tiny *const models[] = { &tiny_llama, &tiny_qwen3, &tiny_gpt2, &tiny_q8,
@@ -333,6 +414,10 @@ static void own_seeds(void)
 
     if (fuzz.run == fuzz_token) {
         token_seeds();
+        return;
+    }
+    if (fuzz.run == fuzz_folder) {
+        folder_seeds();
         return;
     }
 
@@ -453,7 +538,7 @@ static int run_all(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "driver model|text|token|words [SEED FILE...] [--runs N] [--seed S] [--sweep] "
+    fprintf(stderr, "driver folder|model|text|token|words [SEED FILE...] [--runs N] [--seed S] [--sweep] "
                     "[--seconds T] [--replay FILE...]\n");
     return 2;
 }
