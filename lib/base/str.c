@@ -115,6 +115,23 @@ size_t pi_utf8_whole(const char *text, size_t n)
     return n;
 }
 
+size_t pi_utf8_clean(const char *text, size_t n, char *out)
+{
+    const char *at = text, *end = text + n;
+    char *to = out;
+
+    while (at < end) {
+        int length;
+        bool bad = pi_utf8_next(at, end, &length) & PI_BAD_UTF8;
+        size_t bytes = bad ? 3 : (size_t)length;
+
+        memcpy(to, bad ? "\xEF\xBF\xBD" : at, bytes);
+        to += bytes;
+        at += length;
+    }
+    return (size_t)(to - out);
+}
+
 /* digits * 10^-places rounded once to the nearest double: a long division, bit by bit, of which
  * the remainder says how to round. places <= 27, digits < 10^18. */
 static double divide_decimal(uint64_t digits, int places)

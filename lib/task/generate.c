@@ -20,9 +20,6 @@ struct generation {
     struct pith_event event;
 };
 
-/* Behind it a broken byte becomes U+FFFD. */
-static const char replacement[3] = { '\xEF', '\xBF', '\xBD' };
-
 static size_t longest_token(const struct tokenizer *t)
 {
     size_t longest = 0;
@@ -73,7 +70,7 @@ static int new_generation(pith_session *s, const pith_options *o, pith_error *er
     TRY(read_stops(g, o, &longest, err));
     g->capacity = longest_token(s->model->tokenizer) + longest + 8;
     g->held = pi_arena_alloc(&g->arena, g->capacity, 1);
-    g->shown = pi_arena_alloc(&g->arena, g->capacity, sizeof replacement);
+    g->shown = pi_arena_alloc(&g->arena, g->capacity, 3);
     if (!g->held || !g->shown)
         return pi_no_memory(err, "the text buffer", g->capacity * 4);
     g->left = pi_option_i64(o, PITH_OPT_MAX_TOKENS);
@@ -197,21 +194,10 @@ static size_t safe_bytes(const struct generation *g)
 /* Moves the first n held bytes into the event, broken ones replaced. */
 static void show(struct generation *g, size_t n)
 {
-    const char *at = g->held, *end = g->held + n;
-    size_t out = 0;
-
-    while (at < end) {
-        int length;
-        bool bad = pi_utf8_next(at, end, &length) & PI_BAD_UTF8;
-
-        memcpy(g->shown + out, bad ? replacement : at, bad ? sizeof replacement : (size_t)length);
-        out += bad ? sizeof replacement : (size_t)length;
-        at += length;
-    }
+    g->event.text = g->shown;
+    g->event.n = pi_utf8_clean(g->held, n, g->shown);
     memmove(g->held, g->held + n, g->n_held - n);
     g->n_held -= n;
-    g->event.text = g->shown;
-    g->event.n = out;
 }
 
 static void take_token(struct generation *g, const struct tokenizer *t, int32_t token)
