@@ -72,7 +72,7 @@ EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c)
 TESTFLAGS := -std=c11 $(OPT) $(DEBUG) -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
 MODEL   ?= examples/models/pith-tiny.gguf
 
-.PHONY: all run test check bench arm asan ubsan tsan hostile fuzz lint format one examples bindings \
+.PHONY: all run test check bench arm asan ubsan tsan hostile soak fuzz lint format one examples bindings \
         install explain walk help clean
 
 all: $(BUILD)/libpith.a $(BUILD)/libpith.so $(BUILD)/pith ## the library, static and shared, and the command
@@ -103,7 +103,7 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libpith.a
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
-$(TESTS): $(BUILD)/%: %.c tests/check.h $(BUILD)/libpith.a
+$(TESTS): $(BUILD)/%: %.c $(wildcard tests/*.h tests/golden/*.h tests/text/*.h) $(BUILD)/libpith.a
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
@@ -167,6 +167,11 @@ arm: ## the library and its tests built for Arm, run under qemu-user; needs aarc
 ASAN := BUILD=build/asan OPT=-O1 SAN="-fsanitize=address$(COMMA)undefined -fno-sanitize-recover=all"
 asan: ## the tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) $(ASAN) test
+
+# Golden files hold hashes of 100,000 texts of which `make test` goes through the first.
+soak: $(BUILD)/tests/text/tokenizer $(BUILD)/tests/text/split ## every tokenizer on all texts that golden files have hashes of
+	SOAK=1 $(BUILD)/tests/text/split
+	SOAK=1 $(BUILD)/tests/text/tokenizer
 
 fuzz: ## mutated models, texts and formulas under the same sanitizers; RUNS=4000 of each
 	$(MAKE) $(ASAN) build/asan/tests/fuzz/driver

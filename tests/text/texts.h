@@ -8,8 +8,9 @@
 
 struct texts {
     uint64_t state;
-    char text[8192]; /* the current text: at most 20 atoms of at most 72 bytes and a space */
+    char text[8192]; /* the current text: at most 26 atoms of at most 72 bytes and a space */
     size_t n;
+    int made;        /* mixed texts so far */
 };
 
 static inline uint64_t texts_below(struct texts *t, uint64_t n)
@@ -66,6 +67,31 @@ static inline struct str texts_next(struct texts *t)
             t->text[t->n++] = ' ';
     }
     return (struct str){ t->text, t->n };
+}
+
+/* Start with { .state = TEXTS_SEED ^ 1 }: every fourth with any script in it, every fourth broken. */
+static inline struct str texts_next_mixed(struct texts *t)
+{
+    struct str text = texts_next(t);
+    uint64_t runs = t->made % 4 == 1 ? 1 + texts_below(t, 6) : 0, i;
+
+    while (runs--) {
+        i = texts_below(t, PI_COUNT(texts_scripts));
+        texts_run(t, texts_scripts[i][0], texts_scripts[i][1], 4);
+    }
+    for (size_t k = 0; t->made % 4 == 3 && k < t->n; k++)
+        if (texts_below(t, 8) == 0) {
+            i = texts_below(t, 140);
+            t->text[k] = (char)(i < 128 ? i : i + (i < 130 ? 64 : 115));
+        }
+    t->made++;
+    return (struct str){ text.at, t->n };
+}
+
+/* How many of the mixed texts a test goes through: all with SOAK in the environment. */
+static inline int texts_mixed_count(void)
+{
+    return getenv("SOAK") ? MIXED_COUNT : 3 * MIXED_GROUP;
 }
 
 static inline uint64_t texts_hash(uint64_t h, uint32_t value)
