@@ -1,4 +1,5 @@
-/* folder_make.h - Hugging Face folders for tests: a copy of a small sound one, parts of it replaced.
+/* folder_make.h - Hugging Face folders for tests: a copy of a small sound one, parts of which are
+ * replaced.
  */
 #ifndef FOLDER_MAKE_H
 #define FOLDER_MAKE_H

@@ -44,7 +44,8 @@ int pi_utf8_put(uint32_t code, char out[4]);
  * code point's tail is still to come. Bytes that can never become valid count as whole. */
 size_t pi_utf8_whole(const char *text, size_t n);
 
-/* Writes the n bytes with U+FFFD in place of each that is no UTF-8, 3n at most; returns how many. */
+/* Writes the n bytes with U+FFFD in place of each that is no UTF-8, 3n at most: returns how
+ * many. */
 size_t pi_utf8_clean(const char *text, size_t n, char *out);
 
 /* Reads a decimal number ("-1.5e3") that fills the whole text; false otherwise. */

@@ -3,8 +3,8 @@
  * Families differ in their three marks and in the order of the parts. The file's own ids of the
  * marks win over their spelling. Sources: the models' own cards and papers.
  *
- * Other files of a repository are the caller's: they go into the prefix, with special tokens parsed,
- * as the family writes them: "<|repo_name|>name\n<|file_sep|>path\ntext" (Qwen2.5-Coder),
+ * Other files of a repository are the caller's: they go into the prefix, with special tokens
+ * parsed, as the family writes them: "<|repo_name|>name\n<|file_sep|>path\ntext" (Qwen2.5-Coder),
  * "<repo_name>name<file_sep>path\ntext" (StarCoder2), "<filename>path\ntext" (Mellum, Seed-Coder).
  *
  * Before: task/generate.c. Next: text/tokenizer.h.

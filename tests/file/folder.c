@@ -192,7 +192,7 @@ static void tokenizers(void)
     CHECK(n == 3 && ids[0] == 2 && ids[1] == 1 && ids[2] == 2);
     pith_model_release(m);
     put_text("generation_config.json", "{\"eos_token_id\": 3}");
-    refuse_folder(PITH_E_FORMAT, "generation_config.eos_token_id: the id 3 lies beyond the 3 tokens");
+    refuse_folder(PITH_E_FORMAT, "generation_config.eos_token_id: the id 3 lies beyond the 3");
     put_text("generation_config.json", "{\"eos_token_id\": -1e300}");
     refuse_folder(PITH_E_FORMAT, "the id -1e+300 lies beyond");
     unlink(at("generation_config.json"));

@@ -538,8 +538,8 @@ static int run_all(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "driver folder|model|text|token|words [SEED FILE...] [--runs N] [--seed S] [--sweep] "
-                    "[--seconds T] [--replay FILE...]\n");
+    fprintf(stderr, "driver folder|model|text|token|words [SEED FILE...] [--runs N] [--seed S] "
+                    "[--sweep] [--seconds T] [--replay FILE...]\n");
     return 2;
 }
 

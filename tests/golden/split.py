@@ -165,7 +165,7 @@ def main():
                 if differ < 4:
                     print(repr(text))
         print(name, "texts:", len(cuts), "where the two witnesses differ:", differ, flush=True)
-        rows.append('    { "%s", { %s } },' % (name, texts.hashes(cuts, texts.MIXED_GROUP)))
+        rows.append('    { "%s", {%s } },' % (name, texts.hashes(cuts, texts.MIXED_GROUP)))
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "split.h")
     with open(path, "w") as out:
         out.write("/* Made by tests/golden/split.py: lengths in bytes of the pieces of the mixed texts\n"

@@ -135,7 +135,8 @@ def hashes(lists, group=GROUP):
     for i, row in enumerate(table.astype(numpy.uint64)):
         h = numpy.where(i < ends, (h ^ row) * numpy.uint64(0x100000001b3), h)
     out = ["0x%xu" % v for v in h.tolist()]
-    return ",\n      ".join(", ".join(out[i:i + 3]) for i in range(0, len(out), 3))
+    rows = [", ".join(out[i:i + 4]) for i in range(0, len(out), 4)]
+    return ("\n      " if len(rows) > 1 else "") + ",\n      ".join(rows)
 
 
 def c_strings(name, strings):

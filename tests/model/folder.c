@@ -34,8 +34,10 @@ static void names_and_shapes(void)
 {
     static const struct { const char *from, *to; int32_t status; const char *parts; } t[] = {
         { "\"lm_head.weight\"", "\"lm_head.wei\xFFht\"", PITH_E_FORMAT, "lm_head|line 1" },
-        { "\"lm_head.weight\"", "\"lm_head.wei\\nt\"", PITH_E_FORMAT, "lm_head.wei?t is in the file" },
-        { "\"lm_head.weight\"", "\"lm_head.Weight\"", PITH_E_FORMAT, "lm_head.Weight is in the file" },
+        { "\"lm_head.weight\"", "\"lm_head.wei\\nt\"", PITH_E_FORMAT,
+          "lm_head.wei?t is in the file" },
+        { "\"lm_head.weight\"", "\"lm_head.Weight\"", PITH_E_FORMAT,
+          "lm_head.Weight is in the file" },
         { "\"model.norm.weight\"", "\"model.Norm.weight\"", PITH_E_FORMAT,
           "norm.weight is missing" },
         { "layers.1.mlp.up_proj", "layers.7.mlp.up_proj", PITH_E_FORMAT,
@@ -105,7 +107,8 @@ static void shards(void)
     copy_in(SOUND "/model.safetensors", "a.safetensors");
     copy_in(SOUND "/model.safetensors", "b.safetensors");
     put_text("model.safetensors.index.json",
-             INDEX("\"lm_head.weight\": \"a.safetensors\", \"model.norm.weight\": \"b.safetensors\""));
+             INDEX("\"lm_head.weight\": \"a.safetensors\", "
+                   "\"model.norm.weight\": \"b.safetensors\""));
     refuse_folder(PITH_E_FORMAT, "tensor lm_head.weight appears twice");
     put_safetensors("b.safetensors", "{}", 0);
     refuse_folder(PITH_E_FORMAT, "model.norm.weight is not in b.safetensors");
@@ -286,10 +289,12 @@ static const struct { const char *tokenizer; int32_t status; const char *parts; 
       "model.vocab[0]" },
     { WITH_POST("{\"type\": \"BertProcessing\", \"cls\": [\"a\", 3], \"sep\": [\"b\", 1]}"),
       PITH_E_FORMAT, "adds the token 3, the vocabulary has 3" },
-    { WITH_POST("{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"q\"}},"
-      " {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {}}"), PITH_E_FORMAT, "\"q\"" },
-    { WITH_POST("{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"q\"}},"
-      " {\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"q\": {\"ids\": [77]}}}"),
+    { WITH_POST("{\"type\": \"TemplateProcessing\", \"single\": ["
+      "{\"SpecialToken\": {\"id\": \"q\"}}, "
+      "{\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {}}"), PITH_E_FORMAT, "\"q\"" },
+    { WITH_POST("{\"type\": \"TemplateProcessing\", \"single\": ["
+      "{\"SpecialToken\": {\"id\": \"q\"}}, "
+      "{\"Sequence\": {\"id\": \"A\"}}], \"special_tokens\": {\"q\": {\"ids\": [77]}}}"),
       PITH_E_FORMAT, "77" },
     { WITH_POST("{\"type\": \"TemplateProcessing\", \"single\": []}"), PITH_E_UNSUPPORTED,
       "the text 0 times" },

@@ -69,7 +69,8 @@ static inline struct str texts_next(struct texts *t)
     return (struct str){ t->text, t->n };
 }
 
-/* Start with { .state = TEXTS_SEED ^ 1 }: every fourth with any script in it, every fourth broken. */
+/* Start with { .state = TEXTS_SEED ^ 1 }: every fourth with any script in it, every fourth
+ * broken. */
 static inline struct str texts_next_mixed(struct texts *t)
 {
     struct str text = texts_next(t);
