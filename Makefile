@@ -66,7 +66,8 @@ TESTS   := $(foreach f,$(filter-out kernel,$(TESTED)),$(patsubst %.c,$(BUILD)/%,
 # Tests that run the AMX tier with its tiles in plain C; on processors with AVX512-BF16.
 EMULATED := $(patsubst %.c,$(BUILD)/emulated/%.o,$(wildcard lib/kernel/amx/*.c) lib/base/cpu.c)
 EMULATED_TESTS := $(if $(filter amx,$(if $(ONE),,$(ISAS))),$(patsubst %,$(BUILD)/emulated/tests/%,\
-                    $(if $(filter kernel,$(TESTED)),kernel/kernel) $(if $(filter session,$(TESTED)),session/golden)))
+                    $(if $(filter kernel,$(TESTED)),kernel/kernel) \
+                    $(if $(filter graph,$(TESTED)),graph/experts) $(if $(filter session,$(TESTED)),session/golden)))
 KERNEL_TEST := $(if $(filter kernel,$(TESTED)),$(BUILD)/tests/kernel/kernel)
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 TESTFLAGS := -std=c11 $(OPT) $(DEBUG) -D_GNU_SOURCE -Iinclude -Ilib -Itests -DSHARED='"$(SHARED)"' $(WARN) $(WERROR) $(SAN)
@@ -112,6 +113,7 @@ $(KERNEL_TEST): $(wildcard tests/kernel/*.c tests/kernel/*.h) tests/check.h $(BU
 	$(call QUIET,$(CC) $(TESTFLAGS) $(filter tests/kernel/%.c,$^) $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 $(BUILD)/emulated/tests/kernel/kernel: $(wildcard tests/kernel/*.c tests/kernel/*.h) tests/check.h
+$(BUILD)/emulated/tests/graph/experts: tests/graph/experts.c $(wildcard tests/*.h)
 $(BUILD)/emulated/tests/session/golden: tests/session/golden.c $(wildcard tests/*.h)
 $(EMULATED_TESTS): $(EMULATED) $(BUILD)/libpith.a
 	@mkdir -p $(@D)

@@ -325,11 +325,11 @@ COLUMNS_OP(GATE, activation_shape, gate_forward)
 COLUMNS_OP(ACTIVATE, activation_shape, activate_forward)
 COLUMNS_OP(SCALE, scale_shape, scale_forward)
 COLUMNS_OP(MULTIPLY, multiply_shape, multiply_forward)
+COLUMNS_OP(LERP, lerp_shape, lerp_forward)
 COLUMNS_OP(SOFTCAP, limit_shape, softcap_forward)
 COLUMNS_OP(CLAMP, limit_shape, clamp_forward)
 #undef COLUMNS_OP
 
-const struct op pi_op_LERP = { .in_place = true, .shape = lerp_shape, .forward = lerp_forward };
 const struct op pi_op_SUM = { .shape = sum_shape, .forward = sum_forward };
 const struct op pi_op_TEMPER = { .in_place = true, .shape = temper_shape,
                                  .forward = temper_forward };

@@ -10,24 +10,6 @@
  */
 #include "product.h"
 
-static bool is_many(const struct kernels *k, int64_t n)
-{
-    return k->many_tokens && n >= k->many_tokens;
-}
-
-/* The engine for n tokens; NULL: the one for any number. */
-static dot_many_fn *engine_of(const struct program *program, const struct linked *s, int64_t n)
-{
-    const struct kernels *k = program->kernels;
-
-    if (!program->by_count)
-        return NULL;
-    if (is_many(k, n))
-        return k->dot_many[s->w.dtype];
-    return k->some_tokens && n >= k->some_tokens && n <= PI_MANY_GROUP ? k->dot_some[s->w.dtype]
-                                                                       : NULL;
-}
-
 static int linear_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
@@ -92,7 +74,8 @@ static bool is_packed(const struct run *run, const struct linked *s, int64_t n)
     const struct linked *before = s - 1;
 
     return s > p->steps && before->op == s->op && before->in[0] == s->in[0] &&
-           pi_run_rows(run, before->out) == n && !engine_of(p, before, n) == !engine_of(p, s, n) &&
+           pi_run_rows(run, before->out) == n &&
+           !pi_product_engine(p, &before->w, n) == !pi_product_engine(p, &s->w, n) &&
            pi_product_operand(p, &before->w) == pi_product_operand(p, &s->w) &&
            pi_product_bytes(p, &before->w) == pi_product_bytes(p, &s->w);
 }
@@ -146,13 +129,15 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
     const struct kernels *k = run->kernels;
     int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), first, last;
     const float *x = pi_run_value(run, s->in[0]);
-    bool many = is_many(k, n);
-    pack_many_fn *pack = many ? k->pack_many[pi_many_operand(k, s->w.dtype)] : k->pack_some;
+    bool many = pi_product_many(k, n);
 
     pi_split(many ? n : cols, PI_MANY_GROUP, part, parts, &first, &last);
     if (!is_packed(run, s, n)) {
-        if (first < last)
-            pack(run->shared, first, last, n, cols, x, x_stride);
+        if (first < last && many)
+            k->pack_many[pi_many_operand(k, s->w.dtype)](run->shared, first, last, n, cols,
+                                                         x + first * x_stride, x_stride);
+        else if (first < last)
+            k->pack_some(run->shared, first, last, n, cols, x, x_stride);
         pi_run_barrier(run, part, parts);
     }
     if (count > 0)
@@ -183,7 +168,7 @@ static void linear_forward(const struct run *run, const struct linked *s, int pa
     int64_t n = pi_run_rows(run, s->out), y_stride = pi_row_stride(s->w.rows), first, last;
     float *y = pi_run_value(run, s->out); /* [n][rows] */
     const float *bias = (const float *)(const void *)s->bias.data;
-    dot_many_fn *engine = engine_of(run->program, s, n);
+    dot_many_fn *engine = pi_product_engine(run->program, &s->w, n);
 
     pi_split(s->w.rows, engine ? PI_MANY_GROUP : PI_ROW_GRAIN, part, parts, &first, &last);
     if (engine)

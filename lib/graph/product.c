@@ -65,3 +65,15 @@ void pi_product(const struct run *run, const struct matrix *w, const uint8_t *at
                                      y_stride);
     }
 }
+
+dot_many_fn *pi_product_engine(const struct program *program, const struct matrix *w, int64_t m)
+{
+    const struct kernels *k = program->kernels;
+
+    if (!program->by_count)
+        return NULL;
+    if (pi_product_many(k, m))
+        return k->dot_many[w->dtype];
+    return k->some_tokens && m >= k->some_tokens && m <= PI_MANY_GROUP ? k->dot_some[w->dtype]
+                                                                       : NULL;
+}

@@ -33,4 +33,13 @@ void pi_product(const struct run *run, const struct matrix *w, const uint8_t *at
                 int64_t m, const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride,
                 void *scratch);
 
+/* The faster engine for m tokens (kernel.h: dot_many, or else dot_some); NULL: there is none, or
+ * results must not depend on their number. */
+dot_many_fn *pi_product_engine(const struct program *program, const struct matrix *w, int64_t m);
+
+static inline bool pi_product_many(const struct kernels *k, int64_t m)
+{
+    return k->many_tokens && m >= k->many_tokens;
+}
+
 #endif

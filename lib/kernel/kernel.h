@@ -83,10 +83,10 @@ enum operand pi_operand_of(enum dtype type);
  * takes it together, since the layout between them is its own, and says in many_tokens from how
  * many tokens on they are faster than dot.
  *
- * pack_many: tokens [first, last) of m rows x of n floats, x_stride floats apart, rounded to
- * nearest even bfloat16 or as pack does, into the operand of all m: pi_many_bytes(m, n) bytes at
- * y, aligned to 64. first is a multiple of PI_MANY_GROUP, last likewise or m; calls for different
- * tokens may run at once. */
+ * pack_many: tokens [first, last) of m, rows of n floats from x on, x_stride floats apart, rounded
+ * to nearest even bfloat16 or as pack does, into the operand of all m: pi_many_bytes(m, n) bytes
+ * at y, aligned to 64. first is a multiple of PI_MANY_GROUP, last likewise or m; calls for
+ * different tokens may run at once. */
 enum { PI_MANY_GROUP = 32 };
 
 static inline size_t pi_many_bytes(int64_t m, int64_t n)

@@ -88,7 +88,7 @@ static struct bound floats(int row, const float *data, int64_t n, int64_t cols)
 static int64_t run_steps(const struct step *more, const struct how *how, float *y, pith_error *err)
 {
     static const struct allocator plain;
-    struct step steps[8] = { { OP_EMBED, "x", "ids", "x", NULL, NULL },
+    struct step steps[12] = { { OP_EMBED, "x", "ids", "x", NULL, NULL },
                              { OP_EMBED, "l", "ids", "logits", NULL, NULL },
                              { OP_EMBED, "e", "ids", "wide", NULL, NULL } };
     struct arch arch = { .name = "test", .parts = { { "decode", steps, NULL, NULL, "1" } } };
@@ -106,7 +106,7 @@ static int64_t run_steps(const struct step *more, const struct how *how, float *
     struct plan plan;
     int64_t width = -1;
 
-    for (int i = 0; i < 4 && more[i].out; i++)
+    for (int i = 0; i < 8 && more[i].out; i++)
         steps[3 + i] = more[i];
     bounds[ROW_W].m.data = w;
     bounds[ROW_W].m.dtype = how->type;
@@ -304,16 +304,21 @@ static void weigh(void)
 
 /* ---- EXPERTS and EACH ---- */
 
-/* The three ways in which products come: x for all slots, a row for each, no routes. */
-enum feed { FEED_SAME, FEED_SPREAD, FEED_EACH };
+/* The ways in which products come: x for all slots, a row for each, twice the former and then the
+ * latter, no routes. */
+enum feed { FEED_SAME, FEED_SPREAD, FEED_BOTH, FEED_EACH };
 
 static const struct routing routing = { .params = "3", .used = USED };
 
-static const struct step feeds[][4] = {
+static const struct step feeds[][8] = {
     { { OP_ROUTE, "r", "l", NULL, "3", NULL }, { OP_EXPERTS, "y", "x r", "w", NULL, NULL },
       { 0 } },
     { { OP_ROUTE, "r", "l", NULL, "3", NULL }, { OP_SPREAD, "s", "x r", NULL, NULL, NULL },
       { OP_EXPERTS, "y", "s r", "w", NULL, NULL }, { 0 } },
+    { { OP_ROUTE, "r", "l", NULL, "3", NULL }, { OP_SPREAD, "s", "x r", NULL, NULL, NULL },
+      { OP_EXPERTS, "a", "x r", "w", NULL, NULL }, { OP_EXPERTS, "b", "x r", "w", NULL, NULL },
+      { OP_EXPERTS, "y", "s r", "w", NULL, NULL }, { OP_ADD, "y", "y a", NULL, NULL, NULL },
+      { OP_ADD, "y", "y b", NULL, NULL, NULL }, { 0 } },
     { { OP_EACH, "y", "e", "w", NULL, NULL }, { 0 } },
 };
 
@@ -322,7 +327,7 @@ static const struct step feeds[][4] = {
 static double expect_product(const struct how *how, int index, int row, const float *in, double by,
                              double *bound)
 {
-    double sum = how->biased ? (double)bias[index * ROWS + row] : 0, size = 0, peak = 0, all = 0;
+    double size = 0, peak = 0, all = 0, sum = 0;
     const float *at = slice(how, index, row);
 
     for (int i = 0; i < COLS; i++) {
@@ -348,10 +353,14 @@ static void check_products(const struct how *how, enum feed feed, const float *y
         for (int s = 0; s < slots; s++) {
             int index = feed == FEED_EACH ? s : (int)routes[s];
             const float *in = feed == FEED_EACH ? wide + (t * SLICES + s) * COLS : x + t * COLS;
-            double by = feed == FEED_SPREAD ? routes[USED + s] : 1, bound;
+            double by = feed == FEED_SPREAD ? routes[USED + s]
+                        : feed == FEED_BOTH ? 2 + routes[USED + s] : 1, bound;
 
             for (int row = 0; row < ROWS; row++) {
                 double value = expect_product(how, index, row, in, by, &bound);
+
+                if (how->biased)
+                    value += (feed == FEED_BOTH ? 3 : 1) * (double)bias[index * ROWS + row];
 
                 CHECK_NEAR(y[(t * slots + s) * ROWS + row], value, bound);
             }
@@ -413,6 +422,7 @@ static void try_formats(enum feed feed)
 
 static void experts(void) { try_formats(FEED_SAME); }
 static void experts_of_slots(void) { try_formats(FEED_SPREAD); }
+static void experts_in_turn(void) { try_formats(FEED_BOTH); }
 static void each(void) { try_formats(FEED_EACH); }
 
 /* All tokens to the same experts: one group has them all, the others none. */
@@ -523,6 +533,7 @@ int main(int argc, char **argv)
     RUN(weigh);
     RUN(experts);
     RUN(experts_of_slots);
+    RUN(experts_in_turn);
     RUN(each);
     RUN(experts_all_alike);
     RUN(mix);

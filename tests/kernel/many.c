@@ -68,8 +68,11 @@ static bool tiles_in_use(const struct kernels *k)
 static void pack(const struct kernels *k, const struct shape *s, const struct operands *o,
                  int64_t first, int64_t last, int64_t m)
 {
-    GUARDED((s->some ? k->pack_some : k->pack_many[s->operand])(o->packed, first, last, m, s->cols,
-                                                                o->x, o->x_stride));
+    if (s->some)
+        GUARDED(k->pack_some(o->packed, first, last, m, s->cols, o->x, o->x_stride));
+    else
+        GUARDED(k->pack_many[s->operand](o->packed, first, last, m, s->cols,
+                                         o->x + first * o->x_stride, o->x_stride));
 }
 
 /* The first `rows` and `m`, packed in pieces as several workers would. */

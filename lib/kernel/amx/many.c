@@ -259,7 +259,7 @@ static PI_PACK_MANY(pack_many_amx)
             __m512i v[16];
 #pragma GCC unroll 16
             for (int i = 0; i < 16; i++) {
-                const float *row = x + (t + i) * x_stride + k;
+                const float *row = x + (t + i - first) * x_stride + k;
                 __mmask32 mask = t + i < last ? live : 0;
                 v[i] = round_amx(_mm512_maskz_loadu_ps((__mmask16)mask, row),
                                  _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), row + 16));

@@ -393,7 +393,7 @@ static PI_PACK_MANY(pack_many_q8_avx512)
         for (int64_t t = first; t < last; t++) {
             uint8_t *q = slab + t * bytes;
             for (int64_t b = 0; b < some / 32; b++) {
-                const float *v = x + t * x_stride + from + 32 * b;
+                const float *v = x + (t - first) * x_stride + from + 32 * b;
                 float scale, factor = factor_avx512(v, 32, &scale), scaled;
                 __m512i low = bytes_many_avx512(q + 32 * b, v, factor),
                         high = bytes_many_avx512(q + 32 * b + 16, v + 16, factor);

@@ -419,7 +419,7 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
         for (int64_t t = first; t < last; t++) {
             uint8_t *q = slab + t * bytes, *sums = q + some + some / 64;
             for (int64_t b = 0; b < some / 256; b++) {
-                const float *v = x + t * x_stride + from + 256 * b;
+                const float *v = x + (t - first) * x_stride + from + 256 * b;
                 float scale, factor = factor_avx512(v, 256, &scale);
                 int16_t sum[16], twice[8];
 

@@ -34,7 +34,7 @@ static PI_PACK_MANY(pack_many_bf16)
         uint16_t *to = (uint16_t *)(void *)y + t * padded_bf16(n);
         for (int64_t i = 0; i < padded_bf16(n); i += 16) {
             __mmask16 live = (__mmask16)((1u << pi_max(0, pi_min(n - i, 16))) - 1);
-            round_bf16(to + i, _mm512_maskz_loadu_ps(live, x + t * x_stride + i));
+            round_bf16(to + i, _mm512_maskz_loadu_ps(live, x + (t - first) * x_stride + i));
         }
     }
 }

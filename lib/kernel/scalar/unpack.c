@@ -111,7 +111,7 @@ static PI_PACK_MANY(pack_many_scalar)
     (void)m;
     for (int64_t t = first; t < last; t++)
         for (int64_t i = 0; i < n; i++)
-            row[t * n + i] = pi_bf16_from_f32(x[t * x_stride + i]);
+            row[t * n + i] = pi_bf16_from_f32(x[(t - first) * x_stride + i]);
 }
 
 /* y[t][r] = row r times token t, both rounded to bfloat16; a block of the row at a time. */
