@@ -8,6 +8,9 @@
     ROW(qwen3) \
     ROW(gpt2) \
     ROW(llama4) \
+    ROW(internlm2) \
+    ROW(baichuan) \
+    ROW(apertus) \
     ROW(qwen2moe) \
     ROW(qwen3moe) \
     ROW(qwen3vlmoe) \

@@ -26,7 +26,7 @@ static const struct constant file_words[] = {
     /* what a layer mixes tokens by */
     { "attention", 1 }, { "full_attention", 1 }, { "conv", 0 }, { "mamba", 0 },
     { "linear_attention", 0 }, { "sliding_attention", -1 }, { "chunked_attention", -1 },
-   { "hybrid", 1 },
+    { "hybrid", 1 },
     { "nope", 0 }, { "rope", 1 },
     { "LLLG", 4 }, /* three local layers, then a global one */
 };

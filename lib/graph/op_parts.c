@@ -1,7 +1,8 @@
-/* op_parts.c - BLEND: sums of a row's parts; EXCEED: what stands out of a row.
+/* op_parts.c - BLEND: sums of a row's parts; EXCEED: what stands out of a row; BEND.
  *
  *     BLEND    y[i] = sum over j of (c[i][j] + plus) * x[j]       x[j]: part j of the row
  *     EXCEED   y = max(0, x - mean - deviations * deviation)
+ *     BEND     y = exp(min(x, 0)) - 1 - min(x, 0)
  */
 #include "graph.h"
 
@@ -46,7 +47,7 @@ static void blend_forward(const struct run *run, const struct linked *s, int par
     }
 }
 
-static int exceed_shape(struct shaping *at, pith_error *err)
+static int alike_shape(struct shaping *at, pith_error *err)
 {
     if (at->in[0] < 1)
         return pi_step_fail(at->s, err, "the input is empty");
@@ -77,6 +78,18 @@ static void exceed_forward(const struct run *run, const struct linked *s, int pa
     }
 }
 
+static void bend_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    int64_t stride = pi_row_stride(run->program->values[s->out].width), i, last;
+    const float *x = pi_run_value(run, s->in[0]);
+    float *y = pi_run_value(run, s->out);
+
+    pi_split(pi_run_rows(run, s->out) * stride, 16, part, parts, &i, &last);
+    for (; i < last; i++)
+        y[i] = x[i] > 0 ? 0 : expm1f(x[i]) - x[i];
+}
+
+const struct op pi_op_BEND = { .in_place = true, .shape = alike_shape, .forward = bend_forward };
 const struct op pi_op_BLEND = { .shape = blend_shape, .forward = blend_forward };
-const struct op pi_op_EXCEED = { .in_place = true, .shape = exceed_shape,
+const struct op pi_op_EXCEED = { .in_place = true, .shape = alike_shape,
                                  .forward = exceed_forward };

@@ -31,6 +31,8 @@ enum fix {
     FIX_PACKED,    /* MXFP4, blocks and scales in a tensor each; or stored [inputs][outputs] */
     FIX_ADD_ONE,   /* 1 + w */
     FIX_NEG_EXP,   /* -exp(w) */
+    FIX_SOFTPLUS,  /* log(1 + exp(w)) */
+    FIX_LENGTHS,   /* a vector of 1 / the length of each row */
 };
 
 /* A weight: what to look for and what shape it must have. A name that ends in ".bias" is picked

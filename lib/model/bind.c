@@ -225,12 +225,14 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
 
 static bool changes_values(const struct binder *b, const struct weight *row)
 {
-    return b->w->hf && (row->fix == FIX_ADD_ONE || row->fix == FIX_NEG_EXP);
+    return b->w->hf && (row->fix == FIX_ADD_ONE || row->fix == FIX_NEG_EXP ||
+                        row->fix == FIX_SOFTPLUS);
 }
 
 static float fixed(float x, enum fix fix)
 {
-    return fix == FIX_ADD_ONE ? 1 + x : fix == FIX_NEG_EXP ? -expf(x) : x;
+    return fix == FIX_ADD_ONE ? 1 + x : fix == FIX_NEG_EXP ? -expf(x)
+         : fix == FIX_SOFTPLUS ? log1pf(expf(x)) : x;
 }
 
 /* Vectors are read as float *, so one that is stored otherwise is copied: kilobytes a model. */
@@ -432,6 +434,8 @@ static int bind_tensor(struct binder *b, const struct weight *row, const struct 
         TRY(bind_slices(b, row, m, layer, shape));
     if (is_floats(row, dims) || changes_values(b, row))
         TRY(bind_vector(b, m, changes_values(b, row) ? row->fix : FIX_NONE));
+    if (row->fix == FIX_LENGTHS)
+        TRY(pi_repack_lengths(m, b->kernels, b->arena, b->err));
     b->n_bounds++;
     return PITH_OK;
 }

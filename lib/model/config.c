@@ -33,7 +33,7 @@ static int find_key(const struct numbers *n, const struct key *row, const struct
     *found = NULL;
     *name = NULL;
     *none = false;
-    for (int i = 0; i <= (int)w->hf && !*found; i++) {
+    for (int i = 0; i < 2 && !*found; i++) {
         struct str rest = pi_str(w->hf ? row->config : row->gguf), key;
 
         while (!*found && pi_str_cut(&rest, '|', &key)) {

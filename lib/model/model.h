@@ -53,6 +53,9 @@ enum { PI_MXFP4_VALUES = 32 }; /* of a block */
 
 int pi_repack_turned(struct matrix *m, const struct turned *from, const struct kernels *kernels,
                      struct arena *arena, pith_error *err);
+/* m becomes a vector of 1 / the length of each of its rows. */
+int pi_repack_lengths(struct matrix *m, const struct kernels *kernels, struct arena *arena,
+                      pith_error *err);
 int pi_repack_mxfp4(struct matrix *m, const uint8_t *scales, struct arena *arena, pith_error *err);
 
 /* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that

@@ -3,6 +3,8 @@
  */
 #include "model.h"
 
+#include <math.h>
+
 enum { TILE = 32 }; /* stored rows that are read side by side */
 
 /* m[..][first..first+some) of a slice: `size` bytes a value, from rows `line` bytes apart. */
@@ -72,5 +74,30 @@ int pi_repack_mxfp4(struct matrix *m, const uint8_t *scales, struct arena *arena
     m->data = copy;
     m->dtype = DTYPE_MXFP4;
     m->stride = m->cols / PI_MXFP4_VALUES * (1 + HALF);
+    return PITH_OK;
+}
+
+int pi_repack_lengths(struct matrix *m, const struct kernels *kernels, struct arena *arena,
+                      pith_error *err)
+{
+    float *lengths = pi_arena_alloc(arena, (size_t)m->rows, sizeof *lengths);
+    float *row = pi_arena_alloc(arena, (size_t)m->cols, sizeof *row);
+
+    if (!lengths || !row)
+        return pi_no_memory(err, m->name, (size_t)m->rows * sizeof *lengths);
+    if (!kernels->unpack[m->dtype])
+        return pi_fail(err, PITH_E_UNSUPPORTED, "%s has type %s, which is not supported yet",
+                       m->name, pi_dtype(m->dtype).name);
+    for (int64_t r = 0; r < m->rows; r++) {
+        double squares = 0;
+
+        kernels->unpack[m->dtype](row, m->data + r * m->stride, m->cols);
+        for (int64_t c = 0; c < m->cols; c++)
+            squares += (double)row[c] * (double)row[c];
+        lengths[r] = (float)(1 / sqrt(fmax(squares, 1e-24)));
+    }
+    *m = (struct matrix){ .data = (const uint8_t *)lengths, .name = m->name, .dtype = DTYPE_F32,
+                          .rows = 1, .cols = m->rows, .depth = 1,
+                          .stride = m->rows * (int64_t)sizeof *lengths };
     return PITH_OK;
 }

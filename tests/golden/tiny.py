@@ -25,6 +25,8 @@ each golden.json names. Besides model_type and config a row may have
     model            a class of transformers, where the automatic one is wrong
     architecture     the converter's class, where config.json names another
     inner            ... or a class within it
+    gguf_arch        converted, before finish, as if it were that architecture
+    prepare(model)   changes how it computes
     attention        another implementation than the eager one
 
 golden.json:
@@ -133,7 +135,8 @@ def convert(folder, row, peer):
     cls = conversion.get_model_class(arch)
     cls = getattr(cls, row.get("inner", ""), cls)
     Converter = type("Converter", (cls,), {
-        "model_arch": cls.model_arch, "set_vocab": lambda self: None,
+        "model_arch": gguf.MODEL_ARCH[row["gguf_arch"]]
+        if "gguf_arch" in row else cls.model_arch, "set_vocab": lambda self: None,
         "no_mtp": True})
     words = folder / "tokenizer.json"  # whose length some converters ask for
     size = hparams.get("vocab_size", 0)
@@ -199,6 +202,8 @@ def make_golden(name, row, folder):
     model = class_of(row).from_pretrained(
         folder, dtype=torch.float32,
         attn_implementation=row.get("attention", "eager")).eval()
+    if "prepare" in row:
+        row["prepare"](model)
     vocab = model.config.get_text_config().vocab_size
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     ids, chain = find_chain(model, vocab, rng)
@@ -229,9 +234,11 @@ def main():
         row, folder = rows[name], HERE / name
         make_folder(name, row, folder)
         make_golden(name, row, folder)
+        if "gguf_arch" in row:
+            convert(folder, row, options.peer)
         if "finish" in row:
             row["finish"](folder)
-        if row.get("gguf", True):
+        if row.get("gguf", "gguf_arch" not in row):
             convert(folder, row, options.peer)
 
 

@@ -180,6 +180,13 @@ static void exceed(void)
     expect((struct step){ OP_EXCEED, "y", "a", NULL, "0.7", NULL }, WIDTH, above);
 }
 
+static double bent(int t, int j) { return a(t, j) < 0 ? expm1(a(t, j)) - a(t, j) : 0; }
+
+static void bend(void)
+{
+    expect((struct step){ OP_BEND, "y", "a", NULL, NULL, NULL }, WIDTH, bent);
+}
+
 static double capped(int t, int j) { return 1.5 * tanh(a(t, j) / 1.5); }
 
 static void softcap(void)
@@ -274,6 +281,7 @@ int main(int argc, char **argv)
     RUN(sum);
     RUN(blend);
     RUN(exceed);
+    RUN(bend);
     RUN(softcap);
     RUN(clamp);
     RUN(temper);

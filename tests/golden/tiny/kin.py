@@ -1,0 +1,121 @@
+"""Models that are Llama in other files: transformers computes Llama, then names and layout become
+those of the model (InternLM2 and Baichuan have no class of their own there)."""
+
+import json
+
+import safetensors.torch
+import torch
+
+SMALL = dict(vocab_size=128, max_position_embeddings=256, hidden_size=32,
+             intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, rms_norm_eps=1e-3)
+ROPE = dict(rope_type="default", rope_theta=5000.0)
+
+
+def stored(model_type, architecture, change, drop=(), **more):
+    """The folder as if it were another model's; change(name, tensors) gives the new tensors of
+    an old name."""
+    def finish(folder):
+        path = folder / "model.safetensors"
+        old, new = safetensors.torch.load_file(path), {}
+        for name in old:
+            new.update(change(name, old))
+        safetensors.torch.save_file({k: v.contiguous() for k, v in new.items()}, path,
+                                    {"format": "pt"})
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        rope = config.pop("rope_parameters")
+        config.update(model_type=model_type, architectures=[architecture],
+                      rope_theta=rope["rope_theta"], **more)
+        for key in drop:
+            del config[key]
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    return finish
+
+
+INTERNLM2 = (("embed_tokens", "tok_embeddings"), ("lm_head", "output"),
+             ("input_layernorm", "attention_norm"), ("post_attention_layernorm", "ffn_norm"),
+             ("self_attn.o_proj", "attention.wo"), ("mlp.gate_proj", "feed_forward.w1"),
+             ("mlp.up_proj", "feed_forward.w3"), ("mlp.down_proj", "feed_forward.w2"))
+
+
+def internlm2(name, old):
+    """For each key head: its query heads, itself, its value head."""
+    if "self_attn.q_proj" in name:
+        q, k, v = (old[name.replace("q_proj", p)] for p in ("q_proj", "k_proj", "v_proj"))
+        tail = q.shape[1:]
+        parts = (q.reshape(2, 2, 8, *tail), k.reshape(2, 1, 8, *tail),
+                 v.reshape(2, 1, 8, *tail))
+        return {name.replace("self_attn.q_proj", "attention.wqkv"):
+                torch.cat(parts, 1).reshape(64, *tail)}
+    if "self_attn.k_proj" in name or "self_attn.v_proj" in name:
+        return {}
+    new = name
+    for a, b in INTERNLM2:
+        new = new.replace(a, b)
+    return {new: old[name]}
+
+
+def baichuan(name, old):
+    if "self_attn.q_proj" in name:
+        return {name.replace("q_proj", "W_pack"): torch.cat(
+            [old[name.replace("q_proj", p)] for p in ("q_proj", "k_proj", "v_proj")])}
+    return {} if "k_proj" in name or "v_proj" in name else {name: old[name]}
+
+
+def same(name, old):
+    return {name: old[name]}
+
+
+def linear_biases(model):
+    """Scores grow linearly with the key's position, by slopes of 2^(-8 i / heads); nothing is
+    turned. Press et al. 2021."""
+    plain = model.forward
+    heads = model.config.num_attention_heads
+    slopes = torch.tensor([2 ** (-8 * (i + 1) / heads) for i in range(heads)])
+    model.model.rotary_emb.inv_freq.zero_()
+
+    def forward(input_ids, **options):
+        n = input_ids.shape[1]
+        bias = slopes[:, None, None] * torch.arange(n)
+        mask = torch.full((n, n), float("-inf")).triu(1)
+        return plain(input_ids=input_ids, attention_mask=(bias + mask)[None], **options)
+
+    model.forward = forward
+
+
+def unit_rows(model):
+    """The head of Baichuan 2."""
+    with torch.no_grad():
+        model.lm_head.weight.copy_(torch.nn.functional.normalize(model.lm_head.weight))
+
+
+MODELS = {
+    "internlm2": dict(model_type="llama", architecture="InternLM2ForCausalLM",
+        finish=stored("internlm2", "InternLM2ForCausalLM", internlm2,
+                      rope_scaling=dict(type="dynamic", factor=2.0)),
+        config=dict(SMALL, rope_parameters=ROPE)),
+    "internlm2-biases": dict(model_type="llama", gguf=False, config=dict(
+        SMALL, attention_bias=True, rope_parameters=ROPE),
+        finish=stored("internlm2", "InternLM2ForCausalLM", internlm2)),
+    "baichuan": dict(model_type="llama", gguf_arch="BAICHUAN",
+        finish=stored("baichuan", "BaiChuanForCausalLM", baichuan,
+                      drop=("head_dim", "num_key_value_heads")),
+        config=dict(SMALL, num_key_value_heads=4, rope_parameters=dict(
+            ROPE, rope_theta=10000.0))),
+    "baichuan2": dict(model_type="llama", gguf=False, prepare=unit_rows,
+        finish=stored("baichuan", "BaichuanForCausalLM", baichuan, z_loss_weight=0,
+                      drop=("head_dim", "num_key_value_heads")),
+        config=dict(SMALL, num_key_value_heads=4, rope_parameters=dict(
+            ROPE, rope_theta=10000.0))),
+    "baichuan-13b": dict(model_type="llama", gguf_arch="BAICHUAN", prepare=linear_biases,
+        finish=stored("baichuan", "BaichuanForCausalLM", baichuan, model_max_length=256,
+                      drop=("head_dim", "num_key_value_heads", "max_position_embeddings")),
+        config=dict(SMALL, num_key_value_heads=2, rope_parameters=dict(
+            ROPE, rope_theta=10000.0), num_hidden_layers=40, hidden_size=12,
+            num_attention_heads=2, intermediate_size=16)),
+    "apertus": dict(model_type="apertus", config=dict(
+        SMALL, rope_parameters=dict(rope_type="llama3", rope_theta=5000.0, factor=8.0,
+            low_freq_factor=1.0, high_freq_factor=4.0,
+            original_max_position_embeddings=64))),
+}
