@@ -413,6 +413,18 @@ PITH_API int32_t pith_quantize(const char *in, int64_t in_length, const char *ou
                                int64_t out_length, const char *type, const pith_options *options,
                                pith_progress_fn *progress, void *user, pith_error *err);
 
+/* Writes a Hugging Face folder (config.json, safetensors, tokenizer.json) to the GGUF file `out`,
+ * with the names, keys, order of rows and tokenizer that GGUF's readers expect, so that other
+ * programs can use it. `type` is one of those of pith_quantize, or NULL: as stored. The rules of
+ * pith_quantize for `out`, threads, progress (bytes of the output) and memory hold here too.
+ * PITH_E_UNSUPPORTED names what a GGUF file cannot carry: an architecture, a number of config.json
+ * that its readers take to be another, a weight without a place, a tokenizer of another kind, a
+ * folder that is quantised already. What it fails on otherwise is as for pith_model_open and
+ * pith_quantize. */
+PITH_API int32_t pith_convert(const char *in, int64_t in_length, const char *out,
+                              int64_t out_length, const char *type, const pith_options *options,
+                              pith_progress_fn *progress, void *user, pith_error *err);
+
 /* What pith_quantize would do, without doing it: tensors in the file, how many change their
  * format, how many of them fall back to another one than the type wants, and the bytes of all
  * tensors before and after. Any out-pointer may be NULL. */

@@ -2,6 +2,7 @@
  *
  * Before: include/pith.h. Next: model/quantize.c.
  */
+#include "model/convert.h"
 #include "model/quantize.h"
 
 /* A path as pointer + length becomes NUL-terminated; *size is what to free. */
@@ -27,24 +28,45 @@ static int copy_path(char **out, size_t *size, const char *path, int64_t length,
     return PITH_OK;
 }
 
-int32_t pith_quantize(const char *in, int64_t in_length, const char *out, int64_t out_length,
-                      const char *type, const pith_options *options, pith_progress_fn *progress,
-                      void *user, pith_error *err)
+/* What makes a file of a file. */
+typedef int make_fn(const char *in, const char *out, const char *type,
+                    const pith_options *options, pith_progress_fn *progress, void *user,
+                    pith_error *err);
+
+static int make_file(make_fn *make, const char *in, int64_t in_length, const char *out,
+                     int64_t out_length, const char *type, const pith_options *options,
+                     pith_progress_fn *progress, void *user, pith_error *err)
 {
     struct allocator a = pi_options_allocator(options);
     size_t from_size, to_size = 0;
     char *from, *to = NULL;
     int status;
 
-    if (!type)
-        return pi_fail(err, PITH_E_ARGUMENT, "type is NULL");
     TRY(copy_path(&from, &from_size, in, in_length, "in", &a, err));
     status = copy_path(&to, &to_size, out, out_length, "out", &a, err);
     if (status == PITH_OK)
-        status = pi_quantize(from, to, type, options, progress, user, err);
+        status = make(from, to, type, options, progress, user, err);
     pi_free(&a, from, from_size);
     pi_free(&a, to, to_size);
     return status;
+}
+
+int32_t pith_quantize(const char *in, int64_t in_length, const char *out, int64_t out_length,
+                      const char *type, const pith_options *options, pith_progress_fn *progress,
+                      void *user, pith_error *err)
+{
+    if (!type)
+        return pi_fail(err, PITH_E_ARGUMENT, "type is NULL");
+    return make_file(pi_quantize, in, in_length, out, out_length, type, options, progress, user,
+                     err);
+}
+
+int32_t pith_convert(const char *in, int64_t in_length, const char *out, int64_t out_length,
+                     const char *type, const pith_options *options, pith_progress_fn *progress,
+                     void *user, pith_error *err)
+{
+    return make_file(pi_convert, in, in_length, out, out_length, type, options, progress, user,
+                     err);
 }
 
 static void set_number(int64_t *out, int64_t value)

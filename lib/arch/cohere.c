@@ -17,8 +17,10 @@ static const struct key cohere_keys[] = {
 
 static const struct weight cohere_weights[] = {
     { "norm2", NULL, NULL },
-    { "q_norm?", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "heads*hd" },
-    { "k_norm?", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "kv*hd" },
+    { "q_norm?", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "heads*hd",
+      .as = "heads,hd" },
+    { "k_norm?", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.k_norm.weight", "kv*hd",
+      .as = "kv,hd" },
     { 0 }
 };
 

@@ -15,6 +15,7 @@ extern const struct arch pi_arch_llama, pi_arch_deepseek2, pi_arch_deepseek3;
 #define ROPE_KEY(key) "rope_parameters." key "|rope_scaling." key
 
 static const struct key deepseek_keys[] = {
+    { "kv", "attention.head_count_kv", "num_key_value_heads", "heads", true },
     { "lora", "attention.kv_lora_rank", "kv_lora_rank", NULL },
     { "q_lora", "attention.q_lora_rank", "q_lora_rank", "0" },
     { "rot", "rope.dimension_count", "qk_rope_head_dim", NULL },
@@ -58,6 +59,16 @@ static const struct weight deepseek_weights[] = {
     { "k", NULL, NULL, "1" },
     { "v", NULL, NULL, "1" },
     { "kv_b", "blk.%d.attn_kv_b.weight", NULL, .ignore = true },
+    { 0 }
+};
+
+static const struct put deepseek_puts[] = {
+    { "attention.head_count_kv", "1" }, /* the latent */
+    { "attention.key_length", "lora+rot" },
+    { "attention.value_length", "lora" },
+    { "attention.key_length_mla", "hd" },
+    { "attention.value_length_mla", "hdv" },
+    { "rope.scaling.yarn_log_multiplier", "0.1*mscale_all", "mscale_all" },
     { 0 }
 };
 
@@ -110,15 +121,16 @@ const struct arch pi_arch_deepseek2 = {
     .name = "deepseek2", .hf = "deepseek_v2", .like = &pi_arch_llama, .keys = deepseek_keys,
     .weights = deepseek_weights,
     .parts = { { "decode", deepseek_enter, deepseek_block, deepseek_leave, "layers" } },
+    .puts = deepseek_puts,
 };
 
 static const struct key deepseek3_keys[] = {
-    { "gating", "", "", "2" },
-    { "renorm", "", "norm_topk_prob", "1" },
+    { "gating", "expert_gating_func", "", "2" },
+    { "renorm", "expert_weights_norm", "norm_topk_prob", "1" },
     { 0 }
 };
 
 const struct arch pi_arch_deepseek3 = {
     .name = "deepseek3", .hf = "deepseek_v3|kimi_k2|glm4_moe_lite", .like = &pi_arch_deepseek2,
-    .keys = deepseek3_keys,
+    .keys = deepseek3_keys, .gguf = "deepseek2",
 };

@@ -28,33 +28,41 @@
     { "cv", "", "linear_value_head_dim", "ck" },                                                 \
     { "values", "ssm.inner_size", "", "hv*cv" },                                                 \
     { "taps", "ssm.conv_kernel", "linear_conv_kernel_dim", "4" },                                \
-    { "fused", "", "", "0" }, /* q, k, v and z in one matrix, a key head behind another */       \
+    { "fused", "", "", "0", true }, /* q, k, v and z in one matrix, a key head behind another */       \
     { "joined", "", "", "0" }, /* beta and alpha likewise */                                     \
-    { "tiled", "", "", "!hf" }
+    { "tiled", "", "", "!hf", true }
 
 /* `where`: the layers that have such a mixer. */
 #define DELTA_WEIGHTS(where)                                                                     \
-    { "dq", DELTA_QKV, "hk*ck,dim", "0", DELTA_ROWS, .when = DELTA_SPLIT(where) },               \
-    { "dk", DELTA_QKV, "hk*ck,dim", "hk*ck", DELTA_ROWS, .when = DELTA_SPLIT(where) },           \
-    { "dv", DELTA_QKV, "values,dim", "2*hk*ck", DELTA_ROWS, .when = DELTA_SPLIT(where) },        \
+    { "dq", DELTA_QKV, "hk*ck,dim", "0", DELTA_ROWS, .when = DELTA_SPLIT(where),                 \
+      .of = "qkvz:0,ck," DELTA_GROUP }, \
+    { "dk", DELTA_QKV, "hk*ck,dim", "hk*ck", DELTA_ROWS, .when = DELTA_SPLIT(where),             \
+      .of = "qkvz:ck,ck," DELTA_GROUP }, \
+    { "dv", DELTA_QKV, "values,dim", "2*hk*ck", DELTA_ROWS, .when = DELTA_SPLIT(where),          \
+      .order = ORDER_TILES, .of = "qkvz:2*ck,values/hk," DELTA_GROUP }, \
     { "z", "blk.%d.attn_gate.weight", DELTA_HF("in_proj_z.weight"), "values,dim",                \
-      .when = DELTA_SPLIT(where) },                                                              \
+      .when = DELTA_SPLIT(where), .order = ORDER_TILES,                                          \
+      .of = "qkvz:2*ck + values/hk,values/hk," DELTA_GROUP },                                                              \
     { "qkvz", "blk.%d.ssm_in.weight", DELTA_HF("in_proj_qkvz.weight"), "2*hk*ck + 2*values,dim", \
       .when = DELTA_FUSED(where) },                                                              \
     { "ba", "blk.%d.ssm_ba.weight", DELTA_HF("in_proj_ba.weight"), "2*hv,dim",                   \
       .when = where " && joined" },                                                              \
     { "beta", "blk.%d.ssm_beta.weight", DELTA_HF("in_proj_b.weight"), "hv,dim",                  \
-      .when = where " && !joined" },                                                             \
+      .when = where " && !joined", .order = ORDER_TILES },                                                             \
     { "alpha", "blk.%d.ssm_alpha.weight", DELTA_HF("in_proj_a.weight"), "hv,dim",                \
-      .when = where " && !joined" },                                                             \
-    { "dt", "blk.%d.ssm_dt.bias", DELTA_HF("dt_bias"), "hv", .when = where },                    \
-    { "rate", "blk.%d.ssm_a", DELTA_HF("A_log"), "hv", .fix = FIX_NEG_EXP, .when = where },      \
+      .when = where " && !joined", .order = ORDER_TILES },                                                             \
+    { "dt", "blk.%d.ssm_dt.bias", DELTA_HF("dt_bias"), "hv", .when = where,                     \
+      .order = ORDER_TILES },                    \
+    { "rate", "blk.%d.ssm_a", DELTA_HF("A_log"), "hv", .fix = FIX_NEG_EXP, .when = where,       \
+      .order = ORDER_TILES },      \
     { "conv_q", DELTA_CONV, "hk*ck,taps", "0", DELTA_ROWS, .when = where },                      \
     { "conv_k", DELTA_CONV, "hk*ck,taps", "hk*ck", DELTA_ROWS, .when = where },                  \
-    { "conv_v", DELTA_CONV, "values,taps", "2*hk*ck", DELTA_ROWS, .when = where },               \
+    { "conv_v", DELTA_CONV, "values,taps", "2*hk*ck", DELTA_ROWS, .when = where,                 \
+      .order = ORDER_TILES },               \
     { "mix_norm", "blk.%d.ssm_norm.weight", DELTA_HF("norm.weight"), "values/hv",              \
       .when = where },                                                                           \
-    { "out", "blk.%d.ssm_out.weight", DELTA_HF("out_proj.weight"), "dim,values", .when = where }
+    { "out", "blk.%d.ssm_out.weight", DELTA_HF("out_proj.weight"), "dim,values", .when = where,     \
+      .order = ORDER_TILED_COLUMNS }
 
 #define DELTA_STEPS(where)                                                                       \
     { OP_LINEAR,   "q", "h",         "dq",     NULL,          DELTA_SPLIT(where) },              \

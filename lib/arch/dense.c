@@ -131,10 +131,17 @@ static const struct step dense_leave[] = {
     { 0 }
 };
 
+/* Most readers know the pattern by the family. */
+static const struct put dense_puts[] = {
+    { "attention.sliding_window_pattern", NULL },
+    { 0 }
+};
+
 const struct arch pi_arch_dense = {
     .name = "",
     .like = &pi_arch_llama,
     .keys = dense_keys,
     .weights = dense_weights,
     .parts = { { "decode", dense_enter, dense_block, dense_leave, "layers" } },
+    .puts = dense_puts,
 };

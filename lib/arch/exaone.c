@@ -28,6 +28,12 @@ static const struct weight exaone4_weights[] = {
     { 0 }
 };
 
+static const struct put exaone4_puts[] = {
+    { "attention.sliding_window_pattern", "local", "window" },
+    { 0 }
+};
+
 const struct arch pi_arch_exaone4 = {
     .name = "exaone4", .like = &pi_arch_dense, .keys = exaone4_keys, .weights = exaone4_weights,
+    .puts = exaone4_puts,
 };

@@ -21,7 +21,7 @@ static const struct key falcon_keys[] = {
     { "alibi", "", "", "8*biased" },
     { "steep", "", "", "1/sqrt(hd)" }, /* they are scaled like the scores */
     { "rot", "rope.dimension_count", "", "biased ? 0 : hd" },
-    { "fused", "", "", "hf" },
+    { "fused", "", "", "hf", true },
     { 0 }
 };
 
@@ -44,9 +44,12 @@ static const struct weight falcon_weights[] = {
       LAYER "ln_mlp.bias|" LAYER "post_attention_layernorm.bias", "dim" },
     { "qkv", NULL, QKV_HF ".weight", QKV_ROWS ",dim" },
     { "qkv.bias?", NULL, QKV_HF ".bias", QKV_ROWS },
-    { "q", QKV, NULL, "heads*hd,dim", "0", QKV_ROWS },
-    { "k", QKV, NULL, "kv*hd,dim", "heads*hd", QKV_ROWS },
-    { "v", QKV, NULL, "kv*hd,dim", "(heads+kv)*hd", QKV_ROWS },
+    { "q", QKV, NULL, "heads*hd,dim", "0", QKV_ROWS,
+      .of = "qkv:0,q_run,q_run+2*kv_run" },
+    { "k", QKV, NULL, "kv*hd,dim", "heads*hd", QKV_ROWS,
+      .of = "qkv:k_at,kv_run,q_run+2*kv_run" },
+    { "v", QKV, NULL, "kv*hd,dim", "(heads+kv)*hd", QKV_ROWS,
+      .of = "qkv:v_at,kv_run,q_run+2*kv_run" },
     { "q.bias" }, { "k.bias" }, { "v.bias" },
     { "o", "blk.%d.attn_output.weight", LAYER "self_attention.dense.weight", "dim,dim" },
     { "o.bias?", NULL, LAYER "self_attention.dense.bias", "dim" },
@@ -59,6 +62,12 @@ static const struct weight falcon_weights[] = {
     { 0 }
 };
 
+static const struct put falcon_puts[] = {
+    { "tensor_data_layout", "=jploski" },
+    { 0 }
+};
+
 const struct arch pi_arch_falcon = {
     .name = "falcon", .like = &pi_arch_gpt2, .keys = falcon_keys, .weights = falcon_weights,
+    .puts = falcon_puts,
 };

@@ -19,25 +19,35 @@ static const struct key falcon_h1_keys[] = {
     { "turned", "", "", "1" },
     { "sff", "expert_shared_feed_forward_length", "shared_intermediate_size", "0" },
     { "interleaved", "", "", "0" },
-    { "ssm_in", "", "ssm_in_multiplier", "1" },
-    { "ssm_out", "", "ssm_out_multiplier", "1" },
-    { "attn_in", "", "attention_in_multiplier", "1" },
-    { "attn_out", "", "attention_out_multiplier", "1" },
-    { "key_factor", "", "key_multiplier", "1" },
-    { "logit_scale", "", "lm_head_multiplier", "1" },
+    { "folds", "", "", "1" }, /* GGUF has the multipliers in its weights */
+    { "ssm_in", "", "ssm_in_multiplier", "1", true },
+    { "ssm_out", "", "ssm_out_multiplier", "1", true },
+    { "attn_in", "", "attention_in_multiplier", "1", true },
+    { "attn_out", "", "attention_out_multiplier", "1", true },
+    { "key_factor", "", "key_multiplier", "1", true },
+    { "logit_scale", "", "lm_head_multiplier", "1", true },
     { "scale", "attention.scale", "attention_multiplier", "0" },
-    { "embed_scale", "embedding_scale", "embedding_multiplier", "1" },
+    { "embed_scale", "embedding_scale", "embedding_multiplier", "1", true },
     { "residual_scale", "residual_scale", "residual_multiplier", "1" },
     { "logit_divisor", "logit_scale", "logits_scaling", "1" },
+    { "z_factor", "", "", "1", true }, { "i_factor", "", "", "1", true },
+    { "b_factor", "", "", "1", true }, { "c_factor", "", "", "1", true },
+    { "dt_factor", "", "", "1", true }, { "gate_factor", "", "", "1", true },
+    { "down_factor", "", "", "1", true },
     { 0 }
 };
 
 #define RECURS "recurs || !attends"
 #define FACTORED "hf && recurs"
+#define FOLDED(factor) "ssm_in*" factor
 #define FACTORS(i) NULL, "config:ssm_multipliers", "1", #i, "5"
 
 static const struct weight falcon_h1_weights[] = {
-    MAMBA2_WEIGHTS("mamba", RECURS),
+    MAMBA2_WEIGHTS("mamba", RECURS, FOLDED, "ssm_out"),
+    { "embed", "token_embd.weight", "embed_tokens.weight", "vocab,dim",
+      .gain = "folds ? embed_scale : 1" },
+    { "head", "output.weight|token_embd.weight", "lm_head.weight|embed_tokens.weight",
+      "vocab,dim", .gain = "folds ? logit_scale : 1" },
     { "z_factor?", FACTORS(0) },
     { "i_factor?", FACTORS(1) },
     { "b_factor?", FACTORS(2) },
@@ -46,21 +56,21 @@ static const struct weight falcon_h1_weights[] = {
     { "gate_factor?", NULL, "config:mlp_multipliers", "1", "0", "2" },
     { "down_factor?", NULL, "config:mlp_multipliers", "1", "1", "2" },
     { "q", "blk.%d.attn_q.weight", "layers.%d.self_attn.q_proj.weight", "heads*hd,dim",
-      .when = "attends" },
+      .when = "attends", .order = ORDER_PAIRS, .gain = "attn_in" },
     { "k", "blk.%d.attn_k.weight", "layers.%d.self_attn.k_proj.weight", "kv*hd,dim",
-      .when = "attends" },
+      .when = "attends", .order = ORDER_PAIRS, .gain = "attn_in*key_factor" },
     { "v", "blk.%d.attn_v.weight", "layers.%d.self_attn.v_proj.weight", "kv*hd,dim",
-      .when = "attends" },
+      .when = "attends", .gain = "attn_in" },
     { "o", "blk.%d.attn_output.weight", "layers.%d.self_attn.o_proj.weight", "dim,heads*hd",
-      .when = "attends" },
+      .when = "attends", .gain = "attn_out" },
     { "norm2", "blk.%d.ffn_norm.weight|blk.%d.ffn_norm",
       "layers.%d.post_attention_layernorm.weight|layers.%d.pre_ff_layernorm.weight", "dim" },
     { "gate", "blk.%d.ffn_gate.weight", "layers.%d.feed_forward.gate_proj.weight", "ff,dim",
-      .when = "!moe" },
+      .when = "!moe", .gain = "gate_factor" },
     { "up", "blk.%d.ffn_up.weight", "layers.%d.feed_forward.up_proj.weight", "ff,dim",
       .when = "!moe" },
     { "down", "blk.%d.ffn_down.weight", "layers.%d.feed_forward.down_proj.weight", "dim,ff",
-      .when = "!moe" },
+      .when = "!moe", .gain = "down_factor" },
     { "norm", "output_norm.weight", "final_layernorm.weight|norm.weight", "dim" },
     { 0 }
 };
@@ -131,8 +141,15 @@ static const struct step falcon_h1_leave[] = {
     { 0 }
 };
 
+static const struct put falcon_h1_puts[] = {
+    { "embedding_scale", NULL },
+    { "logit_scale", NULL },
+    { 0 }
+};
+
 const struct arch pi_arch_falcon_h1 = {
     .name = "falcon-h1", .hf = "falcon_h1", .like = &pi_arch_llama, .keys = falcon_h1_keys,
     .weights = falcon_h1_weights,
     .parts = { { "decode", falcon_h1_enter, falcon_h1_block, falcon_h1_leave, "layers" } },
+    .puts = falcon_h1_puts,
 };

@@ -27,7 +27,7 @@ static const struct key gemma4_keys[] = {
     { "ff_own", "feed_forward_length", "intermediate_size", NULL },
     { "ff", "", "", "wide && layer >= first ? 2*ff_own : ff_own" },
     { "rot", "rope.dimension_count", "", "hd_global" },
-    { "turned", "", "", "hf ? floor(rot*rot_share/2) : 0" },
+    { "turned", "", "", "hf ? floor(rot*rot_share/2) : 0", true },
     PLE_KEYS,
     { "moe", "", "", "0" }, /* experts stand beside the feed-forward, not in its place */
     { "experts", "expert_count", "num_experts", "0" },
@@ -115,8 +115,22 @@ static const struct step gemma4_leave[] = {
     { 0 }
 };
 
+static const struct put gemma4_puts[] = {
+    { "attention.sliding_window_pattern", "local" },
+    { "attention.head_count_kv", "kv" },
+    { "feed_forward_length", "ff" },
+    { "attention.key_length", "hd_global" },
+    { "attention.value_length", "hd_global" },
+    { "attention.value_length_swa", "hd_local" },
+    { "rope.dimension_count_swa", "hd_local" },
+    { "attention.shared_kv_layers", "shared" },
+    { "embedding_length_per_layer_input", "ple" },
+    { 0 }
+};
+
 const struct arch pi_arch_gemma4 = {
     .name = "gemma4", .hf = "gemma4_text", .like = &pi_arch_gemma3, .keys = gemma4_keys,
     .weights = gemma4_weights,
     .parts = { { "decode", gemma4_enter, gemma4_block, gemma4_leave, "layers" } },
+    .puts = gemma4_puts,
 };

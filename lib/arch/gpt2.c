@@ -117,10 +117,18 @@ static const struct step gpt2_leave[] = {
     { 0 }
 };
 
+static const struct put gpt2_puts[] = {
+    { "feed_forward_length", "ff" },
+    { "attention.head_count_kv", "kv" },
+    { "rope.dimension_count", "rot", "rot" },
+    { 0 }
+};
+
 const struct arch pi_arch_gpt2 = {
     .name = "gpt2",
     .prefix = "transformer.",
     .keys = gpt2_keys,
     .weights = gpt2_weights,
     .parts = { { "decode", gpt2_enter, gpt2_block, gpt2_leave, "layers" } },
+    .puts = gpt2_puts,
 };

@@ -6,7 +6,7 @@
 extern const struct arch pi_arch_dense, pi_arch_granite;
 
 static const struct key granite_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "embed_scale", "embedding_scale", "embedding_multiplier", "1" },
     { "scale", "attention.scale", "attention_multiplier", "0" },
     { "residual_scale", "residual_scale", "residual_multiplier", "1" },

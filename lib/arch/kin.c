@@ -29,9 +29,14 @@ static const struct weight hunyuan_weights[] = {
     { 0 }
 };
 
+static const struct put hunyuan_puts[] = {
+    { "rope.freq_base", "theta" },
+    { 0 }
+};
+
 const struct arch pi_arch_hunyuan = {
     .name = "hunyuan-dense", .hf = "hunyuan_v1_dense", .like = &pi_arch_dense,
-    .keys = hunyuan_keys, .weights = hunyuan_weights,
+    .keys = hunyuan_keys, .weights = hunyuan_weights, .puts = hunyuan_puts,
 };
 
 static const struct key ernie_dense_keys[] = {

@@ -10,7 +10,8 @@
 extern const struct arch pi_arch_llama, pi_arch_lfm2, pi_arch_lfm2moe;
 
 static const struct key lfm2_keys[] = {
-    { "attends", "attention.head_count_kv", "layer_types", NULL },
+    { "attends", "attention.head_count_kv", "layer_types", NULL, true },
+    { "kv", "attention.head_count_kv", "num_key_value_heads", "heads", true },
     { "taps", "shortconv.l_cache", "conv_L_cache", NULL },
     { "eps", "attention.layer_norm_rms_epsilon", "norm_eps", NULL },
     /* The width that config.json gives is two thirds and a factor off. */
@@ -22,6 +23,7 @@ static const struct key lfm2_keys[] = {
       "*ff_unit : ff_raw" },
     { "theta", "rope.freq_base", "rope_parameters.rope_theta|rope_theta", "1000000" },
     { "interleaved", "", "", "0" },
+    { "moe", "", "", "0" },
     { "dense", "", "", "layers" },
     { "routed", "", "", "1" },
     { 0 }
@@ -123,9 +125,21 @@ static const struct step lfm2_leave[] = {
     { 0 }
 };
 
+static const struct put lfm2_puts[] = {
+    { "attention.head_count_kv", "attends ? kv : 0" },
+    { "feed_forward_length", "ff" },
+    { 0 }
+};
+
 const struct arch pi_arch_lfm2 = {
     .name = "lfm2", .like = &pi_arch_llama, .keys = lfm2_keys, .weights = lfm2_weights,
     .parts = { { "decode", lfm2_enter, lfm2_block, lfm2_leave, "layers" } },
+    .puts = lfm2_puts,
+};
+
+static const struct put lfm2moe_puts[] = {
+    { "expert_gating_func", "2" },
+    { 0 }
 };
 
 static const struct key lfm2moe_keys[] = {
@@ -137,4 +151,5 @@ static const struct key lfm2moe_keys[] = {
 
 const struct arch pi_arch_lfm2moe = {
     .name = "lfm2moe", .hf = "lfm2_moe", .like = &pi_arch_lfm2, .keys = lfm2moe_keys,
+    .puts = lfm2moe_puts,
 };

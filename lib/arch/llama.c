@@ -28,7 +28,7 @@ static const struct key llama_keys[] = {
     { "eps", "attention.layer_norm_rms_epsilon", "rms_norm_eps", NULL },
     { "act", "", "hidden_act", "silu" },
     MOE_KEYS,
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { 0 }
 };
 
@@ -37,11 +37,13 @@ static const struct weight llama_weights[] = {
     { "embed",      "token_embd.weight",          "embed_tokens.weight",        "vocab,dim" },
     { "norm1",      "blk.%d.attn_norm.weight",    "layers.%d.input_layernorm.weight", "dim" },
     { "q",          "blk.%d.attn_q.weight",       "layers.%d.self_attn.q_proj.weight",
-      "heads*hd,dim" },
-    { "q.bias?",    "blk.%d.attn_q.bias",         "layers.%d.self_attn.q_proj.bias", "heads*hd" },
+      "heads*hd,dim", .order = ORDER_PAIRS },
+    { "q.bias?",    "blk.%d.attn_q.bias",         "layers.%d.self_attn.q_proj.bias", "heads*hd",
+      .order = ORDER_PAIRS },
     { "k",          "blk.%d.attn_k.weight",       "layers.%d.self_attn.k_proj.weight",
-      "kv*hd,dim" },
-    { "k.bias?",    "blk.%d.attn_k.bias",         "layers.%d.self_attn.k_proj.bias", "kv*hd" },
+      "kv*hd,dim", .order = ORDER_PAIRS },
+    { "k.bias?",    "blk.%d.attn_k.bias",         "layers.%d.self_attn.k_proj.bias", "kv*hd",
+      .order = ORDER_PAIRS },
     { "v",          "blk.%d.attn_v.weight",       "layers.%d.self_attn.v_proj.weight",
       "kv*hdv,dim" },
     { "v.bias?",    "blk.%d.attn_v.bias",         "layers.%d.self_attn.v_proj.bias", "kv*hdv" },
@@ -95,6 +97,16 @@ static const struct step llama_leave[] = {
     { 0 }
 };
 
+static const struct put llama_puts[] = {
+    { "block_count", "layers" },
+    { "attention.key_length", "hd" },
+    { "attention.value_length", "hdv" },
+    { "rope.dimension_count", "rot" },
+    { "expert_gating_func", "gating", "experts && gating != 1" },
+    { "nextn_predict_layers", NULL },
+    { 0 }
+};
+
 const struct arch pi_arch_llama = {
     .name = "llama",
     .like = &pi_arch_rotary,
@@ -102,4 +114,5 @@ const struct arch pi_arch_llama = {
     .keys = llama_keys,
     .weights = llama_weights,
     .parts = { { "decode", llama_enter, llama_block, llama_leave, "layers" } },
+    .puts = llama_puts,
 };

@@ -90,26 +90,35 @@ static const struct step mamba_leave[] = {
     { 0 }
 };
 
+static const struct put mamba_puts[] = {
+    { "context_length", "ctx" },
+    { "feed_forward_length", "0" },
+    { "attention.head_count", "0" },
+    { 0 }
+};
+
 const struct arch pi_arch_mamba = {
     .name = "mamba", .prefix = "backbone.", .keys = mamba_keys, .weights = mamba_weights,
+    .puts = mamba_puts,
     .parts = { { "decode", mamba_enter, mamba_block, mamba_leave, "layers" } },
 };
 
 /* In GGUF it is a mamba with a flag. */
 static const struct key falcon_mamba_keys[] = {
-    { "normed", "", "", "1" },
+    { "normed", "ssm.dt_b_c_rms", "", "hf" },
     { 0 }
 };
 
 const struct arch pi_arch_falcon_mamba = {
-    .name = "falcon_mamba", .like = &pi_arch_mamba, .keys = falcon_mamba_keys,
+    .name = "falcon_mamba", .gguf = "mamba", .like = &pi_arch_mamba,
+    .keys = falcon_mamba_keys,
 };
 
 static const struct key mamba2_keys[] = { COMMON_KEYS, MAMBA2_KEYS, { 0 } };
 
 static const struct weight mamba2_weights[] = {
     COMMON_WEIGHTS,
-    MAMBA2_WEIGHTS("mixer", NULL),
+    MAMBA2_WEIGHTS("mixer", NULL, MAMBA2_PLAIN, NULL),
     { 0 }
 };
 
@@ -123,5 +132,6 @@ static const struct step mamba2_block[] = {
 
 const struct arch pi_arch_mamba2 = {
     .name = "mamba2", .prefix = "backbone.", .keys = mamba2_keys, .weights = mamba2_weights,
+    .puts = mamba_puts,
     .parts = { { "decode", mamba_enter, mamba2_block, mamba_leave, "layers" } },
 };

@@ -22,21 +22,23 @@
     { "taps", "ssm.conv_kernel", "mamba_d_conv|conv_kernel", "4" },                            \
     { "norm_first", "", "", "0" }
 
-/* `at` is the mixer's place in safetensors, `where` an expression: the layers that have one. */
+/* `at` is the mixer's place in safetensors, `where` an expression: the layers that have one.
+ * folded(factor) and out_gain: what GGUF has multiplied into the matrices. */
+#define MAMBA2_PLAIN(factor) NULL
 #define MAMBA2_IN(at) "blk.%d.ssm_in.weight", "layers.%d." at ".in_proj.weight"
 #define MAMBA2_CONV(at) "blk.%d.ssm_conv1d.weight", "layers.%d." at ".conv1d.weight"
 #define MAMBA2_BIAS(at) "blk.%d.ssm_conv1d.bias", "layers.%d." at ".conv1d.bias"
 #define MAMBA2_ROWS "2*inner + 2*groups*states + mheads"
 #define MAMBA2_CHANNELS "inner + 2*groups*states"
 
-#define MAMBA2_WEIGHTS(at, where)                                                                \
-    { "z", MAMBA2_IN(at), "inner,dim", "0", MAMBA2_ROWS, .when = where },                      \
-    { "i", MAMBA2_IN(at), "inner,dim", "inner", MAMBA2_ROWS, .when = where },                  \
-    { "b", MAMBA2_IN(at), "groups*states,dim", "2*inner", MAMBA2_ROWS, .when = where },        \
+#define MAMBA2_WEIGHTS(at, where, folded, out_gain)                                                                \
+    { "z", MAMBA2_IN(at), "inner,dim", "0", MAMBA2_ROWS, .when = where, .gain = folded("z_factor") },                      \
+    { "i", MAMBA2_IN(at), "inner,dim", "inner", MAMBA2_ROWS, .when = where, .gain = folded("i_factor") },                  \
+    { "b", MAMBA2_IN(at), "groups*states,dim", "2*inner", MAMBA2_ROWS, .when = where, .gain = folded("b_factor") },        \
     { "c", MAMBA2_IN(at), "groups*states,dim", "2*inner + groups*states", MAMBA2_ROWS,         \
-      .when = where },                                                                           \
+      .when = where, .gain = folded("c_factor") },                                                                           \
     { "dt", MAMBA2_IN(at), "mheads,dim", "2*inner + 2*groups*states", MAMBA2_ROWS,             \
-      .when = where },                                                                           \
+      .when = where, .gain = folded("dt_factor") },                                                                           \
     { "dt_bias", "blk.%d.ssm_dt.bias", "layers.%d." at ".dt_bias", "mheads", .when = where },  \
     { "conv_i", MAMBA2_CONV(at), "inner,taps", "0", MAMBA2_CHANNELS, .when = where },          \
     { "conv_b", MAMBA2_CONV(at), "groups*states,taps", "inner", MAMBA2_CHANNELS,               \
@@ -48,11 +50,13 @@
     { "conv_c.bias?", MAMBA2_BIAS(at), "groups*states", "inner + groups*states",               \
       MAMBA2_CHANNELS },                                                                         \
     { "rate", "blk.%d.ssm_a", "layers.%d." at ".A_log", "mheads", .fix = FIX_NEG_EXP,          \
-      .when = where },                                                                           \
-    { "rate.bias", "blk.%d.ssm_d", "layers.%d." at ".D", "mheads", .when = where },            \
-    { "mix_norm?", "blk.%d.ssm_norm.weight", "layers.%d." at ".norm.weight", "inner" },        \
+      .when = where, .as = "mheads,1" },                                                                           \
+    { "rate.bias", "blk.%d.ssm_d", "layers.%d." at ".D", "mheads", .when = where, \
+      .as = "mheads,1" },            \
+    { "mix_norm?", "blk.%d.ssm_norm.weight", "layers.%d." at ".norm.weight", "inner",             \
+      .as = "groups,inner/groups" },        \
     { "out", "blk.%d.ssm_out.weight", "layers.%d." at ".out_proj.weight", "dim,inner",         \
-      .when = where }
+      .when = where, .gain = out_gain }
 
 #define MAMBA2_IN_STEPS(where)                                                                   \
     { OP_LINEAR,   "z", "h",        "z",      NULL, where },                                   \

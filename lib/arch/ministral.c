@@ -6,7 +6,7 @@
 extern const struct arch pi_arch_dense, pi_arch_mistral3, pi_arch_ministral;
 
 static const struct key mistral3_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "beta", "attention.temperature_scale", "rope_parameters.llama_4_scaling_beta", "0" },
     { 0 }
 };

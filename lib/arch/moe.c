@@ -83,8 +83,14 @@ static const struct key ernie_keys[] = {
     { 0 }
 };
 
+static const struct put ernie_puts[] = {
+    { "expert_shared_feed_forward_length", "sff" },
+    { 0 }
+};
+
 const struct arch pi_arch_ernie_moe = {
     .name = "ernie4_5-moe", .hf = "ernie4_5_moe", .like = &pi_arch_llama, .keys = ernie_keys,
+    .puts = ernie_puts,
 };
 
 static const struct key minimax_keys[] = {
@@ -93,7 +99,12 @@ static const struct key minimax_keys[] = {
     { 0 }
 };
 
+static const struct put minimax_puts[] = {
+    { "expert_feed_forward_length", "eff" },
+    { 0 }
+};
+
 const struct arch pi_arch_minimax_m2 = {
     .name = "minimax-m2", .hf = "minimax_m2", .like = &pi_arch_llama, .keys = minimax_keys,
-    .weights = whole_norms,
+    .weights = whole_norms, .puts = minimax_puts,
 };

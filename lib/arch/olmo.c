@@ -8,7 +8,7 @@
 extern const struct arch pi_arch_dense, pi_arch_olmo, pi_arch_olmo2;
 
 static const struct key olmo_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "kind", "", "", "layernorm" },
     { "bare", "", "", "1" },
     { "eps", "attention.layer_norm_epsilon", "", "0.00001" },
@@ -23,8 +23,14 @@ static const struct weight olmo_weights[] = {
     { 0 }
 };
 
+static const struct put olmo_puts[] = {
+    { "attention.layer_norm_epsilon", "eps" },
+    { 0 }
+};
+
 const struct arch pi_arch_olmo = {
     .name = "olmo", .like = &pi_arch_dense, .keys = olmo_keys, .weights = olmo_weights,
+    .puts = olmo_puts,
 };
 
 static const struct key olmo2_keys[] = {
@@ -48,7 +54,12 @@ static const struct weight olmo2_weights[] = {
     { 0 }
 };
 
+static const struct put olmo2_puts[] = {
+    { "attention.sliding_window_pattern", "local", "window" },
+    { 0 }
+};
+
 const struct arch pi_arch_olmo2 = {
     .name = "olmo2", .hf = "olmo2|olmo3", .like = &pi_arch_dense, .keys = olmo2_keys,
-    .weights = olmo2_weights,
+    .weights = olmo2_weights, .puts = olmo2_puts,
 };

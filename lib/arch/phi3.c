@@ -24,7 +24,12 @@ static const struct weight phi3_weights[] = {
     { 0 }
 };
 
+static const struct put phi3_puts[] = {
+    { "attention.sliding_window", "window" },
+    { 0 }
+};
+
 const struct arch pi_arch_phi3 = {
     .name = "phi3", .like = &pi_arch_dense, .keys = phi3_keys,
-    .weights = phi3_weights,
+    .weights = phi3_weights, .puts = phi3_puts,
 };

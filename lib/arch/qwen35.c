@@ -12,9 +12,10 @@
 extern const struct arch pi_arch_llama, pi_arch_qwen35, pi_arch_qwen35moe, pi_arch_qwen3next;
 
 static const struct key qwen35_keys[] = {
-    { "kind", "", "layer_types", "2" }, /* 1: attends, 0: does not, 2: the file does not say */
-    { "recurs", "attention.recurrent_layers", "", "2" },
-    { "interval", "full_attention_interval", "full_attention_interval", "4" },
+    { "kind", "", "layer_types", "2", true }, /* 1: attends, 0: does not, 2: the file does not say */
+    { "recurs", "attention.recurrent_layers", "", "2", true },
+    { "interval", "full_attention_interval", "full_attention_interval", "4",
+      true },
     { "nextn", "nextn_predict_layers", "", "0" },
     DELTA_KEYS,
     { "shared", "expert_shared_feed_forward_length", "shared_expert_intermediate_size", "0" },
@@ -111,10 +112,19 @@ static const struct step qwen35_leave[] = {
     { 0 }
 };
 
+static const struct put qwen35_puts[] = {
+    { "attention.recurrent_layers", RECURS },
+    { "rope.dimension_sections", "#11,11,10,0" }, /* for images only */
+    { "ssm.inner_size", "values" },
+    { "expert_shared_feed_forward_length", "shared", "shared" },
+    { 0 }
+};
+
 const struct arch pi_arch_qwen35 = {
     .name = "qwen35", .hf = "qwen3_5_text",
     .like = &pi_arch_llama, .keys = qwen35_keys, .weights = weights,
     .parts = { { "decode", qwen35_enter, qwen35_block, qwen35_leave, "layers-nextn" } },
+    .puts = qwen35_puts,
 };
 
 const struct arch pi_arch_qwen35moe = {
@@ -122,7 +132,7 @@ const struct arch pi_arch_qwen35moe = {
 };
 
 static const struct key next_keys[] = {
-    { "fused", "", "", "hf" },
+    { "fused", "", "", "hf", true },
     { "joined", "", "", "1" },
     { "tiled", "", "", "0" },
     { 0 }

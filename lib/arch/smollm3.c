@@ -5,7 +5,7 @@
 extern const struct arch pi_arch_dense, pi_arch_smollm3;
 
 static const struct key smollm3_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "rope", "", "no_rope_layers", "(layer+1) % 4 != 0" },
     { 0 }
 };

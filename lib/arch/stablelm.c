@@ -17,9 +17,9 @@ static const struct key stablelm_keys[] = {
 static const struct weight stablelm_weights[] = {
     { "norm2?", "blk.%d.ffn_norm.weight", "layers.%d.post_attention_layernorm.weight", "dim" },
     { "q_norm?", "blk.%d.attn_q_norm.weight",
-      "layers.%d.self_attn.q_layernorm.norms.%e.weight", "heads*hd" },
+      "layers.%d.self_attn.q_layernorm.norms.%e.weight", "heads*hd", .as = "heads,hd" },
     { "k_norm?", "blk.%d.attn_k_norm.weight",
-      "layers.%d.self_attn.k_layernorm.norms.%e.weight", "kv*hd" },
+      "layers.%d.self_attn.k_layernorm.norms.%e.weight", "kv*hd", .as = "kv,hd" },
     { 0 }
 };
 

@@ -225,6 +225,11 @@ static inline int64_t pi_whole(double parameter)
 int pi_step_floats(const struct shaping *at, const struct matrix *m, const float **out,
                    pith_error *err);
 
+/* What divides each frequency of a step ANGLES whose scaling GGUF writes as a vector: *out is NULL
+ * where it does not. op_rope.c. */
+int pi_rope_divisors(float **out, int64_t *pairs, const struct step *step,
+                     const struct numbers *n, struct arena *arena, pith_error *err);
+
 /* PITH_E_FORMAT about a step: "layer 3, linear q <- h: ..." */
 int pi_step_fail(const struct linked *s, pith_error *err, const char *format, ...)
     PI_FORMAT(3, 4);

@@ -185,6 +185,25 @@ int pi_arch_weights(const struct arch *arch, bool hf, const struct weight *rows[
     return kept;
 }
 
+int pi_arch_puts(const struct arch *arch, const struct put *rows[PI_MAX_KEYS])
+{
+    const struct arch *line[MAX_GENERATIONS];
+    int generations = ancestry(arch, line), n = 0;
+
+    for (int g = 0; g < generations; g++)
+        for (const struct put *p = line[g]->puts; p && p->key; p++) {
+            int i = 0;
+
+            while (i < n && strcmp(rows[i]->key, p->key) != 0)
+                i++;
+            if (i == PI_MAX_KEYS)
+                return -1;
+            rows[i] = p;
+            n += i == n;
+        }
+    return n;
+}
+
 const char *pi_arch_prefix(const struct arch *arch)
 {
     while (arch && !arch->prefix)

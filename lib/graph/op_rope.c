@@ -145,6 +145,31 @@ static void angles_forward(const struct run *run, const struct linked *s, int pa
         }
 }
 
+int pi_rope_divisors(float **out, int64_t *pairs, const struct step *step,
+                     const struct numbers *n, struct arena *arena, pith_error *err)
+{
+    struct str rest = pi_str(step->params), text;
+    double p[MAX_PARAMS] = { 0 }, unscaled[MAX_PARAMS] = { 0 };
+
+    *out = NULL;
+    for (int i = 0; i < MAX_PARAMS && pi_str_cut(&rest, ',', &text); i++)
+        TRY(pi_numbers_eval(n, text, -1, &p[i], err));
+    *pairs = pi_whole(p[WIDTH]) / 2;
+    if ((p[SCALING] != SCALING_BANDS && p[TURNED] == 0) || *pairs < 1)
+        return PITH_OK;
+    *out = pi_arena_alloc(arena, (size_t)*pairs, sizeof **out);
+    if (!*out)
+        return pi_no_memory(err, "rotary divisors", (size_t)*pairs * sizeof **out);
+    unscaled[WIDTH] = p[WIDTH];
+    unscaled[THETA] = p[THETA];
+    for (int64_t i = 0; i < *pairs; i++) {
+        double scaled = scaled_frequency(p, i);
+
+        (*out)[i] = scaled > 0 ? (float)(scaled_frequency(unscaled, i) / scaled) : 1e30f;
+    }
+    return PITH_OK;
+}
+
 const struct op pi_op_ANGLES = { .shape = angles_shape, .forward = angles_forward };
 
 enum { HEAD, INTERLEAVED };

@@ -20,6 +20,16 @@ struct key {
     const char *config;   /* the same in config.json: "rope_parameters.rope_theta|rope_theta" */
     const char *fallback; /* expression if the file has no such key; NULL: required. One that
                              depends on the layer gives a number for each */
+    bool own;             /* each kind of file has one of its own, and converting a folder changes
+                             the weights for it. All others must come out the same */
+};
+
+/* What a GGUF file made of a folder says beside its keys, or in their place. */
+struct put {
+    const char *key;   /* behind "<arch>." */
+    const char *value; /* expression over the folder's numbers, "=text", or "#1,2"; NULL: the key
+                          is not written */
+    const char *when;  /* written only where this is not 0; NULL: always */
 };
 
 /* What a tensor of a Hugging Face folder needs that one in a GGUF file has had done to it. All but
@@ -33,6 +43,16 @@ enum fix {
     FIX_NEG_EXP,   /* -exp(w) */
     FIX_SOFTPLUS,  /* log(1 + exp(w)) */
     FIX_LENGTHS,   /* a vector of 1 / the length of each row */
+};
+
+/* How GGUF orders what rotates, or repeats, otherwise than a folder; only converting does that. */
+enum order {
+    ORDER_SAME,
+    ORDER_PAIRS, /* rows of heads `hd` wide, of which `rot` turn: 0 2 4 1 3 5 becomes 0 1 2 3 4 5,
+                    where `interleaved` is another */
+    ORDER_TILES, /* rows of `hv` heads, those of a key head together: one of each key head's `hk`,
+                    then the next of each, where `tiled` is another */
+    ORDER_TILED_COLUMNS,
 };
 
 /* A weight: what to look for and what shape it must have. A name that ends in ".bias" is picked
@@ -50,6 +70,14 @@ struct weight {
     enum fix fix;      /* for hf */
     bool ignore;       /* known and not needed; its names may end in '*' */
     const char *when;  /* the row exists only where this expression is not 0; NULL: always */
+    /* For converting a folder to GGUF. Of alternative names in GGUF the first is written; where a
+     * folder has as many, the one of the same place. One of several is never fused. */
+    enum order order;
+    const char *of;    /* a row that folders may lack: "row:from,count,period" of another row's
+                          rows, as in SLICE */
+    const char *gain;  /* what GGUF's values have been multiplied by; it knows what "config:" rows
+                          of one number say */
+    const char *as;    /* the shape there, if not the row's own */
 };
 
 enum op_code {
@@ -88,6 +116,8 @@ struct arch {
     const struct key *keys;
     const struct weight *weights;
     struct part parts[PI_MAX_PARTS];
+    const char *gguf;        /* what a GGUF file made of a folder is called; NULL: as name */
+    const struct put *puts;  /* inherited row by row */
 };
 
 /* ---- rows of an architecture with those it inherits ---- */
@@ -102,6 +132,7 @@ enum {
  * replacing row names no tensor for that kind of file. Returns their number. */
 int pi_arch_keys(const struct arch *arch, const struct key *rows[PI_MAX_KEYS]);
 int pi_arch_weights(const struct arch *arch, bool hf, const struct weight *rows[PI_MAX_WEIGHTS]);
+int pi_arch_puts(const struct arch *arch, const struct put *rows[PI_MAX_KEYS]);
 const struct part *pi_arch_part(const struct arch *arch, const char *name);
 const char *pi_arch_prefix(const struct arch *arch);
 

@@ -9,8 +9,8 @@
 #include <math.h>
 
 enum {
-    NAME_BYTES = 160,
-    SHAPE_TEXT = 64,
+    NAME_BYTES = PI_NAME_BYTES,
+    SHAPE_TEXT = PI_SHAPE_TEXT,
 };
 
 struct binder {
@@ -22,35 +22,10 @@ struct binder {
     struct arena *arena;
     bool *claimed; /* [tensors] */
     struct bound *bounds;
+    struct stored *stored; /* beside bounds; NULL: what lies otherwise is copied */
     int n_bounds;
     pith_error *err;
 };
-
-/* prefix + pattern with numbers in place of %d (the layer) and %e (the slice). */
-static struct str tensor_name(struct str prefix, struct str pattern, int layer, int64_t slice,
-                              char name[NAME_BYTES])
-{
-    size_t n = 0;
-
-    for (; n < prefix.n && n < NAME_BYTES / 2; n++)
-        name[n] = prefix.at[n];
-    for (size_t i = 0; i < pattern.n && n < NAME_BYTES - 12; i++) {
-        char digits[12];
-        int length = 0;
-        int64_t number;
-
-        if (pattern.at[i] != '%' || i + 1 == pattern.n) {
-            name[n++] = pattern.at[i];
-            continue;
-        }
-        number = pattern.at[++i] == 'e' ? slice : layer;
-        for (; length == 0 || (number && length < 12); number /= 10)
-            digits[length++] = (char)('0' + number % 10);
-        while (length)
-            name[n++] = digits[--length];
-    }
-    return (struct str){ name, n };
-}
 
 /* Whether the pattern names one slice. */
 static bool has_slices(struct str pattern)
@@ -63,44 +38,26 @@ static bool has_slices(struct str pattern)
 
 /* The first alternative that the file has; behind each prefix, then alone. *sliced: it is one
  * slice of the weight. */
-static const struct tensor *find_tensor(const struct binder *b, const struct weight *row,
-                                        int layer, int64_t slice, bool *sliced)
+static const struct tensor *find_tensor(struct binder *b, const struct weight *row, int layer,
+                                        int64_t slice, bool *sliced)
 {
     struct str rest = pi_str(pi_weight_pattern(row, b->w->hf)), pattern;
     const struct tensor *t = NULL;
     char name[NAME_BYTES];
 
-    while (!t && pi_str_cut(&rest, '|', &pattern)) {
+    for (int i = 0; !t && pi_str_cut(&rest, '|', &pattern); i++) {
         struct str prefixes = pi_str(b->w->hf ? pi_arch_prefix(b->arch) : ""), prefix;
 
+        if (b->stored)
+            b->stored[b->n_bounds].alternative = i;
+
         while (!t && pi_str_cut(&prefixes, '|', &prefix))
-            t = pi_weights_find(b->w, tensor_name(prefix, pattern, layer, slice, name));
+            t = pi_weights_find(b->w, pi_tensor_name(prefix, pattern, layer, slice, name));
         if (!t)
-            t = pi_weights_find(b->w, tensor_name(STR(""), pattern, layer, slice, name));
+            t = pi_weights_find(b->w, pi_tensor_name(STR(""), pattern, layer, slice, name));
     }
     *sliced = t && has_slices(pattern);
     return t;
-}
-
-/* "[4096,11008]", outermost dimension first. */
-static const char *shape_text(const int64_t *shape, int dims, char text[SHAPE_TEXT])
-{
-    size_t n = 0;
-    char number[32];
-
-    text[n++] = '[';
-    for (int i = 0; i < dims; i++) {
-        const char *digits = pi_number((double)shape[i], number);
-        size_t length = strlen(digits);
-
-        if (n + length + 2 > SHAPE_TEXT)
-            break;
-        memcpy(text + n, digits, length);
-        n += length;
-        text[n++] = i + 1 < dims ? ',' : ']';
-    }
-    text[n] = 0;
-    return text;
 }
 
 /* The row's own shape; returns its dimensions, or a status below 0. */
@@ -130,23 +87,6 @@ static int64_t count_values(const struct tensor *t)
     for (int i = 0; i < PI_MAX_DIMS; i++)
         n *= t->ne[i]; /* at most a few times its bytes */
     return n;
-}
-
-/* Dimensions of one say nothing. */
-static bool same_shape(const int64_t *a, int n, const int64_t *b, int m)
-{
-    int i = 0, j = 0;
-
-    for (;; i++, j++) {
-        while (i < n && a[i] == 1)
-            i++;
-        while (j < m && b[j] == 1)
-            j++;
-        if (i == n || j == m)
-            return i == n && j == m;
-        if (a[i] != b[j])
-            return false;
-    }
 }
 
 /* Whether the tensor is not fused: it has the very shape of a row that may be a slice of one. */
@@ -216,11 +156,11 @@ static int check_shape(const struct binder *b, const struct weight *row, const s
         return PITH_OK; /* a vector lies the same way in any shape */
     for (int i = 0; i < have; i++)
         found[i] = t->ne[have - 1 - i];
-    if (same_shape(found, have, expected, dims))
+    if (pi_same_shape(found, have, expected, dims))
         return PITH_OK;
     return pi_fail(b->err, PITH_E_FORMAT, "%.*s is %s, expected %s = %s",
-                   (int)pi_min_size(t->name.n, 80), t->name.at, shape_text(found, have, a),
-                   row->shape, shape_text(expected, dims, e));
+                   (int)pi_min_size(t->name.n, 80), t->name.at, pi_shape_text(found, have, a),
+                   row->shape, pi_shape_text(expected, dims, e));
 }
 
 static bool changes_values(const struct binder *b, const struct weight *row)
@@ -334,11 +274,25 @@ static int bind_packed(struct binder *b, const struct tensor *t, struct matrix *
         return pi_fail(b->err, PITH_E_FORMAT, "%s has no scales beside it", m->name);
     for (int i = 0; i < beside->dims; i++)
         found[i] = beside->ne[beside->dims - 1 - i];
-    if (m->cols % PI_MXFP4_VALUES || !same_shape(found, beside->dims, expected, 3))
+    if (m->cols % PI_MXFP4_VALUES || !pi_same_shape(found, beside->dims, expected, 3))
         return pi_fail(b->err, PITH_E_FORMAT, "%s does not fit the scales beside it: %s", m->name,
-                       shape_text(found, beside->dims, a));
+                       pi_shape_text(found, beside->dims, a));
     b->claimed[beside - b->w->tensors] = true;
-    return pi_repack_mxfp4(m, beside->data, b->arena, b->err);
+    if (!b->stored)
+        return pi_repack_mxfp4(m, beside->data, b->arena, b->err);
+    b->stored[b->n_bounds].scales = beside->data;
+    m->dtype = DTYPE_MXFP4;
+    return PITH_OK;
+}
+
+/* The other way round, of which m is the part that begins at row, col. */
+static int bind_turned(struct binder *b, struct matrix *m, const struct turned *turned)
+{
+    if (!b->stored)
+        return pi_repack_turned(m, turned, b->kernels, b->arena, b->err);
+    b->stored[b->n_bounds].is_turned = true;
+    b->stored[b->n_bounds].turned = *turned;
+    return PITH_OK;
 }
 
 /* Slices of `whole` rows, of which those from `from` on are wanted. */
@@ -373,11 +327,9 @@ static int bind_data(struct binder *b, const struct weight *row, const struct te
     if (is_mxfp4(b, row, t))
         return bind_packed(b, t, m);
     if (is_turned(b, row, t, whole, m->cols))
-        return pi_repack_turned(m, &(struct turned){ whole, m->cols, 0, from }, b->kernels,
-                                b->arena, b->err);
+        return bind_turned(b, m, &(struct turned){ whole, m->cols, 0, from });
     if (row->fix == FIX_CUT_TRANSPOSE && !alone)
-        return pi_repack_turned(m, &(struct turned){ m->rows, whole, from, 0 }, b->kernels,
-                                b->arena, b->err);
+        return bind_turned(b, m, &(struct turned){ m->rows, whole, from, 0 });
     if (!pi_dtype_bytes(m->dtype, (size_t)m->cols, &stride))
         return pi_fail(b->err, PITH_E_UNSUPPORTED, "%s: a slice cuts a block", m->name);
     m->stride = (int64_t)stride;
@@ -451,7 +403,7 @@ static const struct meta *find_values(const struct binder *b, const struct weigh
         if (!pi_str_starts(pattern, prefix))
             continue;
         pattern = (struct str){ pattern.at + prefix.n, pattern.n - prefix.n };
-        m = pi_meta_find(b->w, tensor_name(STR("text_config."), pattern, 0, 0, name));
+        m = pi_meta_find(b->w, pi_tensor_name(STR("text_config."), pattern, 0, 0, name));
         if (!m)
             m = pi_meta_find(b->w, pattern);
     }
@@ -504,7 +456,7 @@ static bool claim_prefix(const struct binder *b, const struct weight *row, int l
         if (pattern.at[--pattern.n] != '*')
             return false;
         do {
-            struct str begin = tensor_name(prefix, pattern, layer, 0, name);
+            struct str begin = pi_tensor_name(prefix, pattern, layer, 0, name);
 
             for (int64_t i = 0; i < b->w->n_tensors; i++)
                 b->claimed[i] |= pi_str_starts(b->w->tensors[i].name, begin);
@@ -535,7 +487,7 @@ static int bind_row(struct binder *b, const struct weight *row, int layer)
     if (row->ignore || row->name[strlen(row->name) - 1] == '?')
         return PITH_OK;
     pi_str_cut(&rest, '|', &first);
-    first = tensor_name(STR(""), first, layer, 0, name);
+    first = pi_tensor_name(STR(""), first, layer, 0, name);
     return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is missing", (int)first.n, first.at);
 }
 
@@ -565,9 +517,9 @@ static int check_claims(const struct binder *b)
     return PITH_OK;
 }
 
-int pi_bind(struct bound **out, int *count, const struct arch *arch, const char *beside,
-            const struct numbers *n, const struct weights *w, const struct kernels *k,
-            struct arena *arena, pith_error *err)
+int pi_bind(struct bound **out, struct stored **stored, int *count, const struct arch *arch,
+            const char *beside, const struct numbers *n, const struct weights *w,
+            const struct kernels *k, struct arena *arena, pith_error *err)
 {
     struct binder b = { .arch = arch, .beside = beside, .numbers = n, .w = w, .kernels = k,
                         .arena = arena, .err = err };
@@ -585,7 +537,10 @@ int pi_bind(struct bound **out, int *count, const struct arch *arch, const char 
                        (long long)layers, PI_MAX_LAYERS);
     b.claimed = pi_arena_alloc(arena, (size_t)w->n_tensors, sizeof *b.claimed);
     b.bounds = pi_arena_alloc(arena, (size_t)(layers * n_rows), sizeof *b.bounds);
-    if (!b.claimed || !b.bounds)
+    if (stored)
+        *stored = b.stored = pi_arena_alloc(arena, (size_t)(layers * n_rows) + 1,
+                                            sizeof *b.stored);
+    if (!b.claimed || !b.bounds || (stored && !b.stored))
         return pi_no_memory(err, "the weight table", (size_t)(layers * n_rows) * sizeof *b.bounds);
     for (int i = 0; i < n_rows; i++)
         for (int layer = 0; layer < (!strstr(pi_weight_pattern(rows[i], w->hf), "%d") ? 1

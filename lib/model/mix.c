@@ -92,11 +92,13 @@ static const struct mix mixes[] = {
         { MIX_DOWN, FIRST_8TH, DTYPE_Q4_K } } },
 };
 
-/* Small tensors that steer much: they stay as they are. */
+/* Small tensors that steer much: they stay as they are; the first two may be BF16. */
+enum { KEPT_NARROW = 2 };
 static const char *const kept[] = {
+    "laurel", "per_layer_model_proj",
     "_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "token_types.weight",
-    "ssm_conv1d.weight", "shortconv.conv.weight", "attn_rel_b.weight", "altup", "laurel",
-    "per_layer_model_proj", "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
+    "ssm_conv1d.weight", "shortconv.conv.weight", "attn_rel_b.weight", "altup",
+    "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
     "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight",
     "time_mix_a0.weight", "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight",
     "time_mix_g2.weight", "time_mix_decay_w1.weight", "time_mix_decay_w2.weight",
@@ -236,6 +238,16 @@ static enum dtype next_best(enum dtype type)
     case DTYPE_Q6_K: return DTYPE_Q8_0;
     }
     return DTYPE_F16;
+}
+
+bool pi_mix_wants_floats(struct str name)
+{
+    if (has_word(name, "ffn_gate_inp_shexp.weight"))
+        return true;
+    for (size_t i = KEPT_NARROW; i < PI_COUNT(kept); i++)
+        if (has_word(name, kept[i]))
+            return true;
+    return !ends_with(name, STR(".weight"));
 }
 
 enum dtype pi_mix_choose(const struct mix *mix, const struct mix_facts *facts,

@@ -28,4 +28,7 @@ struct mix_facts pi_mix_facts(const struct weights *w);
 enum dtype pi_mix_choose(const struct mix *mix, const struct mix_facts *facts,
                          const struct tensor *t, bool *fallback);
 
+/* Whether a tensor of that name is float32 in a GGUF file, whatever the others are. */
+bool pi_mix_wants_floats(struct str name);
+
 #endif

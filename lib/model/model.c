@@ -21,47 +21,55 @@ static bool read_name(struct str *name, const struct meta *m)
 }
 
 /* A model of several parts in one config.json names the architecture of its text part too. */
-static int read_arch_of_folder(pith_model *m, struct str *name, pith_error *err)
+static int find_arch_of_folder(struct found_arch *f, const struct weights *w, pith_error *err)
 {
-    const struct meta *part = pi_meta_find(&m->weights, STR("text_config.model_type"));
+    const struct meta *part = pi_meta_find(w, STR("text_config.model_type"));
     struct str whole;
 
-    if (!read_name(name, pi_meta_find(&m->weights, STR("model_type"))) &&
-        !read_name(name, pi_meta_find(&m->weights, STR("architectures"))))
+    if (!read_name(&f->name, pi_meta_find(w, STR("model_type"))) &&
+        !read_name(&f->name, pi_meta_find(w, STR("architectures"))))
         return pi_fail(err, PITH_E_FORMAT, "config.json: model_type is missing");
-    whole = *name;
-    m->wrapper = pi_arch_wrapper(whole);
-    if (m->wrapper && !read_name(name, part))
-        *name = pi_str(m->wrapper->text);
-    m->arch = pi_arch_find(*name, true);
-    return m->arch || !m->wrapper ? PITH_OK
+    whole = f->name;
+    f->wrapper = pi_arch_wrapper(whole);
+    if (f->wrapper && !read_name(&f->name, part))
+        f->name = pi_str(f->wrapper->text);
+    f->arch = pi_arch_find(f->name, true);
+    return f->arch || !f->wrapper ? PITH_OK
         : pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s, the text part of %.*s, is not "
-                  "supported", (int)pi_min_size(name->n, 60), name->at,
+                  "supported", (int)pi_min_size(f->name.n, 60), f->name.at,
                   (int)pi_min_size(whole.n, 60), whole.at);
+}
+
+int pi_model_find_arch(struct found_arch *f, const struct weights *w, pith_error *err)
+{
+    bool found = true;
+
+    *f = (struct found_arch){ .name = STR("") };
+    if (w->hf) {
+        TRY(find_arch_of_folder(f, w, err));
+    } else {
+        TRY(pi_meta_str(w, "general.architecture", &f->name, &found, err));
+        f->arch = found && w->n_tensors ? pi_arch_find(f->name, false) : NULL;
+    }
+    if (w->n_tensors == 0 && !w->hf)
+        return PITH_OK; /* a vocabulary alone needs no architecture */
+    if (!found)
+        return pi_fail(err, PITH_E_FORMAT, "key general.architecture is missing");
+    if (!f->arch)
+        return pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s is not supported",
+                       (int)pi_min_size(f->name.n, 60), f->name.at);
+    return PITH_OK;
 }
 
 static int choose_arch(pith_model *m, pith_error *err)
 {
-    struct str name = STR("");
-    bool found = true;
+    struct found_arch f;
 
-    if (m->weights.hf) {
-        TRY(read_arch_of_folder(m, &name, err));
-    } else {
-        TRY(pi_meta_str(&m->weights, "general.architecture", &name, &found, err));
-        m->arch = found && m->weights.n_tensors ? pi_arch_find(name, false) : NULL;
-    }
-    m->arch_name = pi_arena_text(&m->arena, name.at, name.n);
-    if (!m->arch_name)
-        return pi_no_memory(err, "a name", name.n);
-    if (m->weights.n_tensors == 0 && !m->weights.hf)
-        return PITH_OK; /* a vocabulary alone needs no architecture */
-    if (!found)
-        return pi_fail(err, PITH_E_FORMAT, "key general.architecture is missing");
-    if (!m->arch)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "architecture %.*s is not supported",
-                       (int)pi_min_size(name.n, 60), name.at);
-    return PITH_OK;
+    TRY(pi_model_find_arch(&f, &m->weights, err));
+    m->arch = f.arch;
+    m->wrapper = f.wrapper;
+    m->arch_name = pi_arena_text(&m->arena, f.name.at, f.name.n);
+    return m->arch_name ? PITH_OK : pi_no_memory(err, "a name", f.name.n);
 }
 
 /* exact, fast, reproducible, or what suits the file: float32 weights deserve float32 arithmetic. */
@@ -112,7 +120,7 @@ static int build_program(pith_model *m, const pith_options *options, pith_error 
     TRY(pi_meta_array(&m->weights, "tokenizer.ggml.tokens", META_STR, &tokens, err));
     TRY(pi_config_read(&m->numbers, m->arch, pi_str(m->arch_name), m->wrapper != NULL,
                        &m->weights, tokens ? (double)tokens->count : 0, &m->arena, err));
-    TRY(pi_bind(&m->bounds, &m->n_bounds, m->arch, m->wrapper ? m->wrapper->beside : "",
+    TRY(pi_bind(&m->bounds, NULL, &m->n_bounds, m->arch, m->wrapper ? m->wrapper->beside : "",
                 &m->numbers, &m->weights, &m->kernels, &m->arena, err));
     linkage.arch = m->arch;
     linkage.numbers = &m->numbers;

@@ -58,10 +58,40 @@ int pi_repack_lengths(struct matrix *m, const struct kernels *kernels, struct ar
                       pith_error *err);
 int pi_repack_mxfp4(struct matrix *m, const uint8_t *scales, struct arena *arena, pith_error *err);
 
+/* How a weight lies in a folder, where opening copies it. */
+struct stored {
+    int alternative;        /* which of the row's names it has */
+    bool is_turned;
+    struct turned turned;
+    const uint8_t *scales;  /* of MXFP4; NULL: none */
+};
+
+/* The arch of a file, what the file calls it, and what it is a part of, or NULL.
+ * PITH_E_UNSUPPORTED names one that is not known; arch is NULL for a vocabulary alone. */
+struct found_arch {
+    const struct arch *arch;
+    const struct wrapper *wrapper;
+    struct str name;
+};
+int pi_model_find_arch(struct found_arch *f, const struct weights *w, pith_error *err);
+
 /* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that
- * no tensor of the file is left over but those that begin with one of `beside` (a|b). */
-int pi_bind(struct bound **out, int *count, const struct arch *arch, const char *beside,
-            const struct numbers *n, const struct weights *w, const struct kernels *k,
-            struct arena *arena, pith_error *err);
+ * no tensor of the file is left over but those that begin with one of `beside` (a|b). With
+ * `stored`, matrices are not copied: (*stored)[i] says how (*out)[i] lies. */
+int pi_bind(struct bound **out, struct stored **stored, int *count, const struct arch *arch,
+            const char *beside, const struct numbers *n, const struct weights *w,
+            const struct kernels *k, struct arena *arena, pith_error *err);
+
+/* names.c: prefix + pattern with numbers in place of %d (the layer) and %e (the slice). */
+enum { PI_NAME_BYTES = 160 };
+struct str pi_tensor_name(struct str prefix, struct str pattern, int layer, int64_t slice,
+                          char name[PI_NAME_BYTES]);
+
+/* "[4096,11008]", outermost dimension first. */
+enum { PI_SHAPE_TEXT = 64 };
+const char *pi_shape_text(const int64_t *shape, int dims, char text[PI_SHAPE_TEXT]);
+
+/* Dimensions of one say nothing. */
+bool pi_same_shape(const int64_t *a, int n, const int64_t *b, int m);
 
 #endif
