@@ -102,6 +102,7 @@ static const struct put llama_puts[] = {
     { "attention.key_length", "hd" },
     { "attention.value_length", "hdv" },
     { "rope.dimension_count", "rot" },
+    { "expert_used_count", "used", "experts" },
     { "expert_gating_func", "gating", "experts && gating != 1" },
     { "nextn_predict_layers", NULL },
     { 0 }

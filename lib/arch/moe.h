@@ -14,7 +14,7 @@
 #define MOE_KEYS                                                                           \
     { "experts", "expert_count",                                                           \
       "num_local_experts|num_experts|n_routed_experts|moe_num_experts", "0" },             \
-    { "used", "expert_used_count", "num_experts_per_tok|moe_k|moe_topk", "0" },            \
+    { "used", "expert_used_count", "num_experts_per_tok|moe_k|moe_topk", "0", true },      \
     { "eff", "expert_feed_forward_length", "moe_intermediate_size", "ff" },                \
     { "lead", "leading_dense_block_count", "first_k_dense_replace|moe_layer_start_index",  \
       "0" },                                                                               \

@@ -138,6 +138,17 @@ int pi_metas_f32s(struct metas *m, const char *key, const float *values, size_t 
     return PITH_OK;
 }
 
+int pi_metas_u8s(struct metas *m, const char *key, const uint8_t *values, size_t n,
+                 pith_error *err)
+{
+    uint8_t *at;
+
+    TRY(add_row(m, key, META_U8, true, n, n, &at, err));
+    if (n)
+        memcpy(at, values, n);
+    return PITH_OK;
+}
+
 int pi_metas_bools(struct metas *m, const char *key, const bool *values, size_t n,
                    pith_error *err)
 {

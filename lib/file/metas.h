@@ -24,6 +24,8 @@ int pi_metas_i32s(struct metas *m, const char *key, const int32_t *values, size_
                   pith_error *err);
 int pi_metas_f32s(struct metas *m, const char *key, const float *values, size_t n,
                   pith_error *err);
+int pi_metas_u8s(struct metas *m, const char *key, const uint8_t *values, size_t n,
+                 pith_error *err);
 int pi_metas_bools(struct metas *m, const char *key, const bool *values, size_t n,
                    pith_error *err);
 

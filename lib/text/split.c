@@ -297,6 +297,11 @@ const struct split_rule *pi_split_find(struct str name)
     return NULL;
 }
 
+const struct split_rule *pi_split_at(int i)
+{
+    return (size_t)i < PI_COUNT(split_rules) ? &split_rules[i] : NULL;
+}
+
 const struct split_rule *pi_split_find_expression(struct str expression)
 {
     for (size_t i = 0; i < PI_COUNT(split_expressions); i++)

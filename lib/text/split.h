@@ -25,6 +25,9 @@ enum {
 /* The rule of that name, or NULL. */
 const struct split_rule *pi_split_find(struct str name);
 
+/* The i-th rule, and below the i-th list; NULL behind the last. */
+const struct split_rule *pi_split_at(int i);
+
 /* Expressions, each applied to what the ones before have cut. */
 struct split_list {
     const char *name;
@@ -34,6 +37,7 @@ struct split_list {
 
 /* The list of that name, or NULL. */
 const struct split_list *pi_split_find_list(struct str name);
+const struct split_list *pi_split_list_at(int i);
 
 /* A rule that cuts as the expression does, or NULL. */
 const struct split_rule *pi_split_find_expression(struct str expression);

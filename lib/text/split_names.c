@@ -104,3 +104,8 @@ const struct split_list *pi_split_find_list(struct str name)
             return &split_lists[i];
     return NULL;
 }
+
+const struct split_list *pi_split_list_at(int i)
+{
+    return (size_t)i < PI_COUNT(split_lists) ? &split_lists[i] : NULL;
+}
