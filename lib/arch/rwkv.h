@@ -15,6 +15,9 @@
     { "eps", "attention.layer_norm_epsilon", "layer_norm_epsilon|norm_eps", NULL }, \
     { "size", "wkv.head_size", "head_size|head_dim", NULL }
 
+/* What readers of GGUF want to hear. */
+#define RWKV_PUTS { "context_length", "ctx" }, { "attention.head_count", "0" }
+
 #define RWKV_NORM(name, gguf, hf)                      \
     { name, gguf ".weight", hf ".weight", "dim" },     \
     { name ".bias", gguf ".bias", hf ".bias", "dim" }

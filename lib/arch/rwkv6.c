@@ -20,7 +20,8 @@ static const struct key rwkv6_keys[] = {
     { "decays", "time_decay_extra_dim", "", "dim==4096 ? 128 : 64" },
     /* x is halved behind every so many layers, and so is what they add, in GGUF in the weights */
     { "rescale", "rescale_every_n_layers", "rescale_every", "0" },
-    { "shrink", "", "", "hf && rescale ? exp(0 - log(2)*floor(layer/rescale)) : 1" },
+    { "shrink", "", "", "hf && rescale ? exp(0 - log(2)*floor(layer/rescale)) : 1",
+      true },
     { 0 }
 };
 
@@ -41,7 +42,7 @@ static const struct weight rwkv6_weights[] = {
     { "mix_v", MIX(2, "v") },
     { "mix_r", MIX(3, "r") },
     { "mix_g", MIX(4, "g") },
-    { "first", TIME("first", "time_faaaa"), "dim" },
+    { "first", TIME("first", "time_faaaa"), "dim", .as = "dim/size,size" },
     { "decay", TIME("decay", "time_decay"), "dim" },
     { "w_in", TIME("decay_w1", "time_decay_w1"), "decays,dim", .fix = FIX_TRANSPOSE },
     { "w_out", TIME("decay_w2", "time_decay_w2"), "dim,decays", .fix = FIX_TRANSPOSE },
@@ -50,12 +51,12 @@ static const struct weight rwkv6_weights[] = {
     { "r", TIME("receptance", "receptance.weight"), "dim,dim" },
     { "g", TIME("gate", "gate.weight"), "dim,dim" },
     RWKV_NORM("wkv_norm", "blk.%d.time_mix_ln", "blocks.%d.attention.ln_x"),
-    { "o", TIME("output", "output.weight"), "dim,dim" },
+    { "o", TIME("output", "output.weight"), "dim,dim", .gain = "shrink" },
     RWKV_NORM("norm2", "blk.%d.attn_norm_2", "blocks.%d.ln2"),
     { "mix_up", CHANNEL("lerp_k", "time_maa_k"), "dim" },
     { "mix_on", CHANNEL("lerp_r", "time_maa_r"), "dim" },
     { "up", CHANNEL("key", "key.weight"), "ff,dim" },
-    { "down", CHANNEL("value", "value.weight"), "dim,ff" },
+    { "down", CHANNEL("value", "value.weight"), "dim,ff", .gain = "shrink" },
     { "on", CHANNEL("receptance", "receptance.weight"), "dim,dim" },
     RWKV_NORM("norm", "output_norm", "ln_out"),
     { "head", "output.weight", "head.weight", "vocab,dim" },
@@ -122,7 +123,15 @@ static const struct step rwkv6_leave[] = {
     { 0 }
 };
 
+static const struct put rwkv6_puts[] = {
+    RWKV_PUTS,
+    { "time_mix_extra_dim", "mixes" },
+    { "time_decay_extra_dim", "decays" },
+    { 0 }
+};
+
 const struct arch pi_arch_rwkv6 = {
     .name = "rwkv6", .prefix = "rwkv.", .keys = rwkv6_keys, .weights = rwkv6_weights,
     .parts = { { "decode", rwkv6_enter, rwkv6_block, rwkv6_leave, "layers" } },
+    .puts = rwkv6_puts,
 };

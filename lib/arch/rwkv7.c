@@ -26,7 +26,8 @@ static const struct key rwkv7_keys[] = {
 };
 
 #define MIX(i, name) "blk.%d.time_mix_lerp_fused.weight", \
-    "layers.%d.attn.x_" name "|layers.%d.attn.x_x", "dim", #i "*dim", "6*dim"
+    "layers.%d.attn.x_" name "|layers.%d.attn.x_x", "dim", #i "*dim", "6*dim", \
+    .as = "6,1,1,dim"
 #define TIME(gguf, hf) "blk.%d.time_mix_" gguf ".weight", "layers.%d.attn." hf
 #define LOW(name, i, end) TIME(name #i, name "_lora.lora." end)
 #define LATER "layer > 0"
@@ -53,6 +54,13 @@ static const struct weight rwkv7_weights[] = {
     { "v_in", LOW("v", 1, "0.weight"), "blends,dim", .when = LATER },
     { "v_out", LOW("v", 2, "2.weight"), "dim,blends", .when = LATER },
     { "v_out.bias", LOW("v", 0, "2.bias"), "dim", .when = LATER },
+    /* readers want some in the first layer too, which they do not use */
+    { "v_in0?", "blk.%d.time_mix_v1.weight", NULL, "rates,dim", .of = "a_in:0,rates,rates",
+      .when = "layer == 0" },
+    { "v_out0?", "blk.%d.time_mix_v2.weight", NULL, "dim,rates", .of = "a_out:0,dim,dim",
+      .when = "layer == 0" },
+    { "v_out0.bias?", "blk.%d.time_mix_v0.weight", NULL, "dim", .of = "a_out.bias:0,dim,dim",
+      .when = "layer == 0" },
     { "v0", "blk.%d.time_mix_v0*|blk.%d.time_mix_v1*|blk.%d.time_mix_v2*", "layers.%d.attn.v_lora*",
       .ignore = true, .when = "layer == 0" },
     { "g_in", LOW("g", 1, "0.weight"), "gates,dim" },
@@ -138,7 +146,10 @@ static const struct step rwkv7_leave[] = {
     { 0 }
 };
 
+static const struct put rwkv7_puts[] = { RWKV_PUTS, { 0 } };
+
 const struct arch pi_arch_rwkv7 = {
     .name = "rwkv7", .prefix = "model.", .keys = rwkv7_keys, .weights = rwkv7_weights,
     .parts = { { "decode", rwkv7_enter, rwkv7_block, rwkv7_leave, "layers" } },
+    .puts = rwkv7_puts,
 };

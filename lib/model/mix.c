@@ -92,17 +92,19 @@ static const struct mix mixes[] = {
         { MIX_DOWN, FIRST_8TH, DTYPE_Q4_K } } },
 };
 
-/* Small tensors that steer much: they stay as they are; the first two may be BF16. */
-enum { KEPT_NARROW = 2 };
+/* Small tensors that steer much: they stay as they are. */
 static const char *const kept[] = {
-    "laurel", "per_layer_model_proj",
     "_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "token_types.weight",
     "ssm_conv1d.weight", "shortconv.conv.weight", "attn_rel_b.weight", "altup",
-    "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
-    "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight",
-    "time_mix_a0.weight", "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight",
-    "time_mix_g2.weight", "time_mix_decay_w1.weight", "time_mix_decay_w2.weight",
-    "time_mix_lerp_fused.weight",
+    "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight",
+    "time_mix_v0.weight", "time_mix_a0.weight", "time_mix_decay_w1.weight",
+    "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight",
+};
+
+/* These too, but they need not be float32. */
+static const char *const kept_narrow[] = {
+    "laurel", "per_layer_model_proj", "time_mix_v1.weight", "time_mix_v2.weight",
+    "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
 };
 
 static char lower(char c)
@@ -240,14 +242,19 @@ static enum dtype next_best(enum dtype type)
     return DTYPE_F16;
 }
 
+static bool has_any(struct str name, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (has_word(name, words[i]))
+            return true;
+    return false;
+}
+
 bool pi_mix_wants_floats(struct str name)
 {
     if (has_word(name, "ffn_gate_inp_shexp.weight"))
         return true;
-    for (size_t i = KEPT_NARROW; i < PI_COUNT(kept); i++)
-        if (has_word(name, kept[i]))
-            return true;
-    return !ends_with(name, STR(".weight"));
+    return has_any(name, kept, PI_COUNT(kept)) || !ends_with(name, STR(".weight"));
 }
 
 enum dtype pi_mix_choose(const struct mix *mix, const struct mix_facts *facts,
@@ -262,9 +269,9 @@ enum dtype pi_mix_choose(const struct mix *mix, const struct mix_facts *facts,
     if (!ends_with(t->name, STR("weight")) ||
         (!is_float(t->dtype) && pi_dtype(t->dtype).block == 1))
         return t->dtype;
-    for (size_t i = 0; i < PI_COUNT(kept); i++)
-        if (has_word(t->name, kept[i]))
-            return t->dtype;
+    if (has_any(t->name, kept, PI_COUNT(kept)) ||
+        has_any(t->name, kept_narrow, PI_COUNT(kept_narrow)))
+        return t->dtype;
     type = wanted_type(mix, facts, t->name);
     for (; t->ne[0] % pi_dtype(type).block; *fallback = true)
         type = next_best(type);
