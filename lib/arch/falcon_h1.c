@@ -11,6 +11,8 @@
 
 extern const struct arch pi_arch_llama, pi_arch_falcon_h1;
 
+#define FOLD(name) { name "_factor", "", "", "1", true }
+
 static const struct key falcon_h1_keys[] = {
     MAMBA2_KEYS,
     { "norm_first", "", "mamba_norm_before_gate", "hf" },
@@ -30,10 +32,7 @@ static const struct key falcon_h1_keys[] = {
     { "embed_scale", "embedding_scale", "embedding_multiplier", "1", true },
     { "residual_scale", "residual_scale", "residual_multiplier", "1" },
     { "logit_divisor", "logit_scale", "logits_scaling", "1" },
-    { "z_factor", "", "", "1", true }, { "i_factor", "", "", "1", true },
-    { "b_factor", "", "", "1", true }, { "c_factor", "", "", "1", true },
-    { "dt_factor", "", "", "1", true }, { "gate_factor", "", "", "1", true },
-    { "down_factor", "", "", "1", true },
+    FOLD("z"), FOLD("i"), FOLD("b"), FOLD("c"), FOLD("dt"), FOLD("gate"), FOLD("down"),
     { 0 }
 };
 
@@ -48,10 +47,8 @@ static const struct weight falcon_h1_weights[] = {
       .gain = "folds ? embed_scale : 1" },
     { "head", "output.weight|token_embd.weight", "lm_head.weight|embed_tokens.weight",
       "vocab,dim", .gain = "folds ? logit_scale : 1" },
-    { "z_factor?", FACTORS(0) },
-    { "i_factor?", FACTORS(1) },
-    { "b_factor?", FACTORS(2) },
-    { "c_factor?", FACTORS(3) },
+    { "z_factor?", FACTORS(0) }, { "i_factor?", FACTORS(1) },
+    { "b_factor?", FACTORS(2) }, { "c_factor?", FACTORS(3) },
     { "dt_factor?", FACTORS(4) },
     { "gate_factor?", NULL, "config:mlp_multipliers", "1", "0", "2" },
     { "down_factor?", NULL, "config:mlp_multipliers", "1", "1", "2" },
@@ -142,9 +139,7 @@ static const struct step falcon_h1_leave[] = {
 };
 
 static const struct put falcon_h1_puts[] = {
-    { "embedding_scale", NULL },
-    { "logit_scale", NULL },
-    { 0 }
+    { "embedding_scale", NULL }, { "logit_scale", NULL }, { 0 }
 };
 
 const struct arch pi_arch_falcon_h1 = {

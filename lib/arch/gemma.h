@@ -27,7 +27,7 @@
 
 #define PLE_KEYS                                                                               \
     { "ple", "embedding_length_per_layer_input", "hidden_size_per_layer_input", "0" },         \
-    { "rows", "", "vocab_size_per_layer_input", "vocab" }
+    { "rows", "", "vocab_size_per_layer_input", "vocab", true }
 
 #define PLE_WEIGHTS                                                                            \
     { "ple?", "per_layer_token_embd.weight", "embed_tokens_per_layer.weight",                  \

@@ -130,7 +130,6 @@ static const struct put gemma4_puts[] = {
 
 const struct arch pi_arch_gemma4 = {
     .name = "gemma4", .hf = "gemma4_text", .like = &pi_arch_gemma3, .keys = gemma4_keys,
-    .weights = gemma4_weights,
+    .weights = gemma4_weights, .puts = gemma4_puts,
     .parts = { { "decode", gemma4_enter, gemma4_block, gemma4_leave, "layers" } },
-    .puts = gemma4_puts,
 };

@@ -126,9 +126,7 @@ static const struct step lfm2_leave[] = {
 };
 
 static const struct put lfm2_puts[] = {
-    { "attention.head_count_kv", "attends ? kv : 0" },
-    { "feed_forward_length", "ff" },
-    { 0 }
+    { "attention.head_count_kv", "attends ? kv : 0" }, { "feed_forward_length", "ff" }, { 0 }
 };
 
 const struct arch pi_arch_lfm2 = {
@@ -137,10 +135,7 @@ const struct arch pi_arch_lfm2 = {
     .puts = lfm2_puts,
 };
 
-static const struct put lfm2moe_puts[] = {
-    { "expert_gating_func", "2" },
-    { 0 }
-};
+static const struct put lfm2moe_puts[] = { { "expert_gating_func", "2" }, { 0 } };
 
 static const struct key lfm2moe_keys[] = {
     { "dense", "leading_dense_block_count", "num_dense_layers", NULL },

@@ -17,11 +17,13 @@ const struct arch pi_arch_mistral3 = {
 
 /* Without layer_types every layer is local. */
 static const struct key ministral_keys[] = {
+    { "interleaved", "", "", "0", true },
     { "window", "", "sliding_window", "0" },
     { "pattern", "", "layer_types", "-1" },
     { 0 }
 };
 
 const struct arch pi_arch_ministral = {
-    .name = "ministral", .hf = "ministral|mistral", .like = &pi_arch_dense, .keys = ministral_keys,
+    .name = "ministral", .hf = "ministral|mistral", .gguf = "llama", .like = &pi_arch_dense,
+    .keys = ministral_keys,
 };

@@ -15,17 +15,18 @@ const struct arch pi_arch_qwen3moe = {
 
 /* The text part of Qwen3-VL: experts lie in one tensor, which is stored transposed. */
 static const struct weight turned_experts[] = {
-    { "gates", "blk.%d.ffn_gate_exps.weight", HF_FUSED, "experts,eff,dim", "0", "2*eff",
-      FIX_PACKED, .when = "moe" },
-    { "ups", "blk.%d.ffn_up_exps.weight", HF_FUSED, "experts,eff,dim", "eff", "2*eff",
-      FIX_PACKED, .when = "moe" },
+    { "gates", "blk.%d.ffn_gate_exps.weight", HF_FUSED, "experts,eff,dim", "0",
+      "eff + hf*eff", FIX_PACKED, .when = "moe" },
+    { "ups", "blk.%d.ffn_up_exps.weight", HF_FUSED, "experts,eff,dim", "hf*eff",
+      "eff + hf*eff", FIX_PACKED, .when = "moe" },
     { "downs", "blk.%d.ffn_down_exps.weight", HF_DOWNS, "experts,dim,eff", .fix = FIX_PACKED,
       .when = "moe" },
     { 0 }
 };
 
 const struct arch pi_arch_qwen3vlmoe = {
-    .name = "qwen3vlmoe", .hf = "qwen3_vl_moe_text", .like = &pi_arch_qwen3moe,
+    .name = "qwen3vlmoe", .hf = "qwen3_vl_moe_text", .gguf = "qwen3moe",
+    .like = &pi_arch_qwen3moe,
     .weights = turned_experts,
 };
 

@@ -12,7 +12,8 @@
 extern const struct arch pi_arch_llama, pi_arch_qwen35, pi_arch_qwen35moe, pi_arch_qwen3next;
 
 static const struct key qwen35_keys[] = {
-    { "kind", "", "layer_types", "2", true }, /* 1: attends, 0: does not, 2: the file does not say */
+    /* 1: attends, 0: does not, 2: the file does not say */
+    { "kind", "", "layer_types", "2", true },
     { "recurs", "attention.recurrent_layers", "", "2", true },
     { "interval", "full_attention_interval", "full_attention_interval", "4",
       true },

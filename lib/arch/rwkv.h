@@ -22,6 +22,15 @@
     { name, gguf ".weight", hf ".weight", "dim" },     \
     { name ".bias", gguf ".bias", hf ".bias", "dim" }
 
+/* Readers of GGUF want blends in the first layer too, which they do not use. */
+#define RWKV7_UNUSED                                                                            \
+    { "v_in0?", "blk.%d.time_mix_v1.weight", NULL, "rates,dim", .when = "layer == 0",           \
+      .of = "a_in:0,rates,rates" },                                                             \
+    { "v_out0?", "blk.%d.time_mix_v2.weight", NULL, "dim,rates", .when = "layer == 0",          \
+      .of = "a_out:0,dim,dim" },                                                                \
+    { "v_out0.bias?", "blk.%d.time_mix_v0.weight", NULL, "dim", .when = "layer == 0",           \
+      .of = "a_out.bias:0,dim,dim" }
+
 #define RWKV_ENTER                                           \
     { OP_EMBED,    "x", "ids",       "embed" },              \
     { OP_NORM,     "x", "x",         "norm0", "eps,layernorm" }

@@ -37,7 +37,7 @@ static int open_folder(struct converting *c, const char *in, const pith_options 
                        pith_error *err)
 {
     struct source source = { .path = in };
-    struct str name;
+    struct found_arch found;
 
     pi_kernels_pick(&c->kernels,
                     pi_cpu_tiers() & (uint32_t)pi_option_i64(options, PITH_OPT_TIERS));
@@ -46,10 +46,13 @@ static int open_folder(struct converting *c, const char *in, const pith_options 
         return pi_fail(err, PITH_E_UNSUPPORTED, "%s is no folder; quantize takes GGUF files",
                        pi_path_tail(in));
     TRY(check_quantization(&c->from, err));
-    TRY(pi_model_find_arch(&c->arch, &name, &c->from, err));
-    TRY(pi_config_read(&c->has, c->arch, name, &c->from, 0, &c->arena, err));
-    return pi_bind_stored(&c->bounds, &c->stored, &c->n_bounds, c->arch, &c->has, &c->from,
-                          &c->kernels, &c->arena, err);
+    TRY(pi_model_find_arch(&found, &c->from, err));
+    c->arch = found.arch;
+    TRY(pi_config_read(&c->has, c->arch, found.name, found.wrapper != NULL, &c->from, 0, &c->arena,
+                       err));
+    return pi_bind(&c->bounds, &c->stored, &c->n_bounds, c->arch,
+                   found.wrapper ? found.wrapper->beside : "", &c->has, &c->from, &c->kernels,
+                   &c->arena, err);
 }
 
 /* The last part of the path, without slashes behind it. */

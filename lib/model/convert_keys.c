@@ -251,22 +251,63 @@ static bool same_number(double a, double b)
     return fabs(a - b) <= 1e-6 * fmax(fabs(a), fabs(b));
 }
 
+static double number_at(const struct number *n, int layer)
+{
+    return n->per_layer && layer < n->n_layers ? n->per_layer[layer] : n->value;
+}
+
+/* What the key is where the family of the file has no such key. */
+static int eval_default(const struct converting *c, const struct key *key, int layer, double *out,
+                        pith_error *err)
+{
+    struct numbers n = c->has;
+
+    n.hf = false;
+    if (!key->fallback)
+        return pi_fail(err, PITH_E_UNSUPPORTED, "GGUF has no word for %s of this model",
+                       key->name);
+    return pi_numbers_eval(&n, pi_str(key->fallback), layer, out, err);
+}
+
+/* What a reader calls by that name; NULL if the family of the file has no such word, or means
+ * something else by it. */
+static const struct number *find_said(const struct converting *c, const struct key *key)
+{
+    const struct key *keys[PI_MAX_KEYS];
+    int n = pi_arch_keys(c->gguf, keys);
+
+    for (int i = 0; i < n; i++) {
+        const char *fallback = keys[i]->fallback;
+
+        if (strcmp(keys[i]->name, key->name) != 0)
+            continue;
+        return strcmp(keys[i]->gguf, key->gguf) == 0 &&
+                       (key->gguf[0] || fallback == key->fallback ||
+                        (fallback && key->fallback && strcmp(fallback, key->fallback) == 0))
+                   ? find_number(&c->says, key->name) : NULL;
+    }
+    return NULL;
+}
+
 /* Fails where a reader of the metadata takes another number than the folder has. */
 static int check_number(const struct converting *c, const struct key *key, pith_error *err)
 {
     const struct number *has = find_number(&c->has, key->name);
-    const struct number *says = find_number(&c->says, key->name);
-    int layers = 1;
+    const struct number *says = find_said(c, key);
+    int64_t layers = 1;
     char a[32], b[32];
 
-    if (!has || !says)
+    if (!has)
         return PITH_OK;
-    if (has->per_layer || says->per_layer)
-        layers = (int)(has->per_layer ? has->n_layers : says->n_layers);
-    for (int i = 0; i < layers; i++) {
-        double here = has->per_layer && i < has->n_layers ? has->per_layer[i] : has->value;
-        double there = says->per_layer && i < says->n_layers ? says->per_layer[i] : says->value;
+    if (has->per_layer || (says && says->per_layer))
+        TRY(pi_numbers_count(&c->has, STR("layers"), -1, 1, &layers, err));
+    for (int i = 0; i < (int)layers; i++) {
+        double here = number_at(has, i), there;
 
+        if (says)
+            there = number_at(says, i);
+        else
+            TRY(eval_default(c, key, layers > 1 ? i : -1, &there, err));
         if (!same_number(here, there))
             return pi_fail(err, PITH_E_UNSUPPORTED, "GGUF cannot carry %s of this model: it is %s "
                            "in layer %d, readers would take %s", has->key ? has->key : key->name,
@@ -290,7 +331,7 @@ int pi_convert_check(const struct converting *c, pith_error *err)
 static int read_back(struct converting *c, pith_error *err)
 {
     TRY(pi_metas_view(&c->to, &c->metas, NULL, 0, err));
-    return pi_config_read(&c->says, c->gguf, c->says.arch, &c->to,
+    return pi_config_read(&c->says, c->gguf, c->says.arch, false, &c->to,
                           c->tokens ? (double)c->tokens : c->has.tokens, &c->arena, err);
 }
 

@@ -66,7 +66,7 @@ struct stored {
     const uint8_t *scales;  /* of MXFP4; NULL: none */
 };
 
-/* The arch of a file, what the file calls it, and what it is a part of, or NULL.
+/* family.c: the arch of a file, what the file calls it, and what it is a part of, or NULL.
  * PITH_E_UNSUPPORTED names one that is not known; arch is NULL for a vocabulary alone. */
 struct found_arch {
     const struct arch *arch;

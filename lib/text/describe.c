@@ -16,13 +16,16 @@
 
 static const char *const probes[] = {
     "Hello World, how are you?", "don't I'LL they'VE we'd it's o'clock 'Ss",
-    "1 22 333 4444 1234567 3.14 \u00b2\u00bd 50%", "  two  three   four    five\n\n six \t\tseven\r\n",
+    "1 22 333 4444 1234567 3.14 \u00b2\u00bd 50%",
+    "  two  three   four    five\n\n six \t\tseven\r\n",
     "CamelCaseWORDs someIDs XMLHttp2 snake_case_name kebab-case",
     "for (int i = 0; i < n; i++) { x[i] += y->z; } // done!?", "\nline\n\n\nline \n \n end  ",
     "na\u00efve fa\u00e7ade \u00dcber stra\u00dfe \u00c6\u0152 \u0130\u0131",
-    "\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8 \u4e2d\u6587\uff0c\u6807\u70b9\u3002 \ud55c\uad6d\uc5b4",
+    "\u65e5\u672c\u8a9e\u306e\u30c6\u30ad\u30b9\u30c8 "
+    "\u4e2d\u6587\uff0c\u6807\u70b9\u3002 \ud55c\uad6d\uc5b4",
     "\u0440\u0443\u0441\u0441\u043a\u0438\u0439 \u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac "
-    "\u0639\u0631\u0628\u064a \u05e2\u05d1\u05e8\u05d9\u05ea \u0939\u093f\u0928\u094d\u0926\u0940 \u0e44\u0e17\u0e22",
+    "\u0639\u0631\u0628\u064a \u05e2\u05d1\u05e8\u05d9\u05ea "
+    "\u0939\u093f\u0928\u094d\u0926\u0940 \u0e44\u0e17\u0e22",
     "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea \u2764\ufe0f",
     "https://example.org/a/b?c=d&e=f#g me@example.org $9.99 \u20ac5 (x) [y] {z} <w>",
     "\u3000wide\u00a0hard \u2028 \"quoted\" \u201ccurly\u201d \u2014 dash\u2026 ...",
