@@ -1,5 +1,5 @@
-/* tiny_run.h - the tiny random models of tests/golden/tiny: their names, and what their golden files
- * say of logits and greedy continuations.
+/* tiny_run.h - the tiny random models of tests/golden/tiny: their names, and what their golden
+ * files say of logits and greedy continuations.
  */
 #ifndef TINY_RUN_H
 #define TINY_RUN_H

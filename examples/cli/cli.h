@@ -85,5 +85,6 @@ int verb_info(void);
 int verb_explain(void);
 int verb_verify(void);
 int verb_quantize(void);
+int verb_convert(void);
 
 #endif

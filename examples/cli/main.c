@@ -27,6 +27,7 @@ static const struct verb {
     { "verify", "", "check that every weight is a number", verb_verify },
     { "quantize", "OUT TYPE", "write the model in another number format, such as Q4_K_M",
       verb_quantize },
+    { "convert", "OUT.gguf [TYPE]", "write a Hugging Face folder as a GGUF file", verb_convert },
 };
 
 /* Text in lines of 100 columns, all but the first indented. */

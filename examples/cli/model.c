@@ -2,6 +2,8 @@
  */
 #include "cli.h"
 
+#include <sys/stat.h>
+
 static void print_tensor(int64_t i)
 {
     const char *name, *type;
@@ -104,7 +106,7 @@ int verb_verify(void)
     return 0;
 }
 
-static int32_t show_quantize(void *user, int64_t done, int64_t total)
+static int32_t show_bytes(void *user, int64_t done, int64_t total)
 {
     progress(user, done >> 20, total >> 20);
     return interrupted;
@@ -124,12 +126,33 @@ int verb_quantize(void)
                             &fallbacks, &in_bytes, &out_bytes, &err), &err);
     signal(SIGINT, on_interrupt);
     must(pith_quantize(cli.model_path, -1, cli.args[0], -1, cli.args[1], cli.options,
-                       show_quantize, what, &err), &err);
+                       show_bytes, what, &err), &err);
     printf(cli.json ? "{\"in_bytes\": %" PRId64 ", \"out_bytes\": %" PRId64 ", \"tensors\": %"
                       PRId64 ", \"converted\": %" PRId64 ", \"fallbacks\": %" PRId64
                       ", \"seconds\": %.3f}\n"
                     : "%" PRId64 " to %" PRId64 " bytes of weights; of %" PRId64 " tensors %" PRId64
                       " converted, %" PRId64 " of them to a fallback, in %.1f s\n",
            in_bytes, out_bytes, tensors, converted, fallbacks, now() - start);
+    return 0;
+}
+
+/* FOLDER OUT [TYPE] */
+int verb_convert(void)
+{
+    char what[] = "convert, MiB";
+    pith_error err = { 0 };
+    double start = now();
+    int64_t bytes = 0;
+    struct stat out;
+
+    if (cli.n_args < 1 || cli.n_args > 2)
+        fail(EXIT_USAGE, "usage: pith convert FOLDER OUT.gguf [TYPE]");
+    signal(SIGINT, on_interrupt);
+    must(pith_convert(cli.model_path, -1, cli.args[0], -1, cli.n_args > 1 ? cli.args[1] : NULL,
+                      cli.options, show_bytes, what, &err), &err);
+    if (stat(cli.args[0], &out) == 0)
+        bytes = (int64_t)out.st_size;
+    printf(cli.json ? "{\"out_bytes\": %" PRId64 ", \"seconds\": %.3f}\n"
+                    : "%" PRId64 " bytes in %.1f s\n", bytes, now() - start);
     return 0;
 }

@@ -94,8 +94,14 @@ static const struct step gemma3n_leave[] = {
     { 0 }
 };
 
+static const struct put gemma3n_puts[] = {
+    { "attention.sliding_window_pattern", "local" },
+    { 0 }
+};
+
 const struct arch pi_arch_gemma3n = {
     .name = "gemma3n", .hf = "gemma3n_text", .like = &pi_arch_gemma3, .keys = gemma3n_keys,
     .weights = gemma3n_weights,
     .parts = { { "decode", gemma3n_enter, gemma3n_block, gemma3n_leave, "layers" } },
+    .puts = gemma3n_puts,
 };

@@ -67,6 +67,18 @@ static int put_array(struct converting *c, const char *key, const double *values
                  : pi_metas_i32s(&c->metas, key, numbers, n, err);
 }
 
+static int put_floats(struct converting *c, const char *key, const double *values, size_t n,
+                      pith_error *err)
+{
+    float *floats = pi_arena_alloc(&c->arena, n, sizeof *floats);
+
+    if (!floats)
+        return pi_no_memory(err, key, n * sizeof *floats);
+    for (size_t i = 0; i < n; i++)
+        floats[i] = (float)values[i];
+    return pi_metas_f32s(&c->metas, key, floats, n, err);
+}
+
 /* Names of the kinds of scaling, in the order of their constants (numbers.c). */
 static int put_scaling(struct converting *c, const char *key, double value, pith_error *err)
 {
@@ -90,6 +102,8 @@ static int put_number(struct converting *c, const char *key, const double *value
         varies = varies || values[i] != values[0];
     if (kind == KEY_BOOLS || (varies && kind == KEY_WHOLE))
         return put_array(c, key, values, n, kind == KEY_BOOLS, err);
+    if (kind == KEY_FLOAT && varies)
+        return put_floats(c, key, values, n, err);
     if (varies)
         return pi_fail(err, PITH_E_UNSUPPORTED, "%s differs from layer to layer, GGUF has one "
                        "number there", key);

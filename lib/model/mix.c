@@ -95,7 +95,8 @@ static const struct mix mixes[] = {
 /* Small tensors that steer much: they stay as they are. */
 static const char *const kept[] = {
     "_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "token_types.weight",
-    "ssm_conv1d.weight", "shortconv.conv.weight", "attn_rel_b.weight", "altup",
+    "ssm_conv1d.weight", "shortconv.conv.weight", "attn_rel_b.weight", "altup_correct_coef",
+    "altup_predict_coef",
     "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight",
     "time_mix_v0.weight", "time_mix_a0.weight", "time_mix_decay_w1.weight",
     "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight",
@@ -103,7 +104,7 @@ static const char *const kept[] = {
 
 /* These too, but they need not be float32. */
 static const char *const kept_narrow[] = {
-    "laurel", "per_layer_model_proj", "time_mix_v1.weight", "time_mix_v2.weight",
+    "laurel", "altup", "per_layer_model_proj", "time_mix_v1.weight", "time_mix_v2.weight",
     "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
 };
 

@@ -16,7 +16,7 @@ static const struct {
     const char *model, *what;
 } refused[] = {
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
-    { "gemma2-scalar", "scale" }, { "ministral", "sliding_window" },
+    { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" }, { "ministral", "sliding_window" },
     { "mistral-window", "sliding_window" }, { "rope-yarn-exact", "truncate" },
     { "rope-yarn-scales", "magnitude" },
 };
@@ -53,6 +53,7 @@ static const struct {
     { "qwen35", ".full_attention_interval", "recurrent_layers says it" },
     { "qwen35moe", ".full_attention_interval", "" },
     { "qwen3next", ".full_attention_interval", "" },
+    { "gemma3n", ".activation_sparsity_scale", "rounded otherwise; -40 cuts nothing as -inf does" },
     { "phi2", "tokenizer.ggml.add_bos_token", "there is no tokenizer" },
     { "glm", "tokenizer.ggml.add_bos_token", "" },
     /* model_type is llama's there, or the text part of a model that sees is one of its own */
@@ -87,7 +88,8 @@ static void compare_meta(const struct meta *a, const struct meta *b)
 /* Bytes; but exp(A_log) and divisors of frequencies are rounded otherwise there. */
 static bool same_values(const struct tensor *a, const struct tensor *b)
 {
-    const float *x = (const float *)(const void *)a->data, *y = (const float *)(const void *)b->data;
+    const float *x = (const float *)(const void *)a->data;
+    const float *y = (const float *)(const void *)b->data;
     double most = 0;
 
     if (a->bytes != b->bytes || memcmp(a->data, b->data, a->bytes) == 0)
