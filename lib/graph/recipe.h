@@ -10,6 +10,7 @@
 #define PI_RECIPE_H
 
 #include "base/expr.h"
+#include "export.h"
 
 /* A hyper-parameter. Tables end with an empty row. In both kinds of file it may be an array with
  * one item a layer, and a string names a constant. A fallback that names `layer`, or such a
@@ -24,14 +25,6 @@ struct key {
                              the weights for it. All others must come out the same */
 };
 
-/* What a GGUF file made of a folder says beside its keys, or in their place. */
-struct put {
-    const char *key;   /* behind "<arch>." */
-    const char *value; /* expression over the folder's numbers, "=text", or "#1,2"; NULL: the key
-                          is not written */
-    const char *when;  /* written only where this is not 0; NULL: always */
-};
-
 /* What a tensor of a Hugging Face folder needs that one in a GGUF file has had done to it. All but
  * vectors are copied for it. */
 enum fix {
@@ -43,16 +36,6 @@ enum fix {
     FIX_NEG_EXP,   /* -exp(w) */
     FIX_SOFTPLUS,  /* log(1 + exp(w)) */
     FIX_LENGTHS,   /* a vector of 1 / the length of each row */
-};
-
-/* How GGUF orders what rotates, or repeats, otherwise than a folder; only converting does that. */
-enum order {
-    ORDER_SAME,
-    ORDER_PAIRS, /* rows of heads `hd` wide, of which `rot` turn: 0 2 4 1 3 5 becomes 0 1 2 3 4 5,
-                    where `interleaved` is another */
-    ORDER_TILES, /* rows of `hv` heads, those of a key head together: one of each key head's `hk`,
-                    then the next of each, where `tiled` is another */
-    ORDER_TILED_COLUMNS,
 };
 
 /* A weight: what to look for and what shape it must have. A name that ends in ".bias" is picked

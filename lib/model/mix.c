@@ -96,9 +96,8 @@ static const struct mix mixes[] = {
 static const char *const kept[] = {
     "_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "token_types.weight",
     "ssm_conv1d.weight", "shortconv.conv.weight", "attn_rel_b.weight", "altup_correct_coef",
-    "altup_predict_coef",
-    "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight",
-    "time_mix_v0.weight", "time_mix_a0.weight", "time_mix_decay_w1.weight",
+    "altup_predict_coef", "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
+    "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_a0.weight", "time_mix_decay_w1.weight",
     "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight",
 };
 

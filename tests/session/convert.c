@@ -16,7 +16,8 @@ static const struct {
     const char *model, *what;
 } refused[] = {
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
-    { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" }, { "ministral", "sliding_window" },
+    { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },
+    { "ministral", "sliding_window" },
     { "mistral-window", "sliding_window" }, { "rope-yarn-exact", "truncate" },
     { "rope-yarn-scales", "magnitude" },
 };
