@@ -16,7 +16,8 @@
 enum {
     FOUR_AVX512 = 4,                   /* blocks, rows and tokens at once */
     SLAB_Q8_AVX512 = SLAB_AVX2 / 32,   /* blocks */
-    AHEAD_Q8_AVX512 = 1024             /* bytes; what is fetched ahead of the next four rows */
+    AHEAD_Q8_AVX512 = 1024,            /* bytes; what is fetched ahead of the next four rows */
+    PANEL_Q8_AVX512 = 13               /* tokens from which transposing the weights pays */
 };
 
 /* The parts of an operand row. */
@@ -431,7 +432,7 @@ static PI_PACK_MANY(pack_many_q8_avx512)
         const struct few_q8_avx512 few = { one_##format##_avx512, two_##format##_avx512,          \
                                            four_##format##_avx512 };                              \
         const struct format_avx512 f = format_##format##_avx512();                                \
-        if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
+        if (m < PANEL_Q8_AVX512 || rows < PANEL_LEAST_AVX512)                                     \
             few_q8_avx512(&few, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
         else                                                                                      \
             many_q8_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);             \
