@@ -1,14 +1,19 @@
 /* dot.c - every dot of the tier.
  *
  * VPMADDUBSW multiplies unsigned by signed bytes and adds pairs in 16 bits: unsigned formats fit,
- * signed ones take the absolute weight and carry its sign to the activation. Here is the engine of
- * one token or two: blocks are folded so that a lane holds the exact sum of a block, eight blocks
- * of 32 or four of 256; lanes add blocks in turn, and are added after every slab. panel.h is the
- * engine of more tokens.
+ * signed ones of 8 bits take the absolute weight and carry its sign to the activation. Here is the
+ * engine of few tokens, blocks folded so that a lane holds the exact sum of a block: two blocks of
+ * 32 of four rows (four.h), or four of 256 of one row; lanes add blocks in turn, and are added
+ * after every slab. panel.h is the engine of more tokens.
  */
+#include "four.h"
 #include "panel.h"
 
-enum { PANEL_LEAST_AVX2 = 8 /* rows that pay for transposing */ };
+enum {
+    FEW_AVX2 = 6,         /* tokens up to which transposing the weights does not pay */
+    PANEL_LEAST_AVX2 = 8, /* rows that pay for it */
+    AHEAD_AVX2 = 1024     /* bytes; what is fetched ahead of the next four rows */
+};
 
 /* 16 sums of two products: of w (signed, or not) with x. */
 INLINE_AVX2 __m256i products_avx2(enum dtype type, __m256i w, __m256i x)
@@ -23,81 +28,100 @@ INLINE_AVX2 const float *xscale_avx2(const uint8_t *x, int64_t cols)
     return (const float *)(const void *)(x + pi_operand_scales(cols));
 }
 
-/* Scales (or minima) of up to eight blocks of 32; zero past `count`. */
-INLINE_AVX2 __m256 some_scales_avx2(enum dtype type, const uint8_t *w, int64_t count)
+/* Two dwords, each in four lanes. */
+INLINE_AVX2 __m256i spread_two_avx2(const uint8_t *at)
 {
-    uint8_t tail[8 * 34] = { 0 };
-    int64_t bytes = block_bytes_avx2(type);
+    __m128i two = _mm_loadl_epi64((const __m128i *)(const void *)at);
 
-    if (count == 8)
-        return scales_avx2(type, w);
-    for (int64_t i = 0; i < count; i++)
-        memcpy(tail + i * bytes, w + i * bytes, 2);
-    return scales_avx2(type, tail);
+    return _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(two),
+                                       _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
 }
 
-/* Adds up to eight blocks of 32 to the lanes: acc += scale * xscale * dot (+ min * xscale * xsum).
- * What stands in the lanes behind the last has scale 0. */
-INLINE_AVX2 void step_q8_avx2(enum dtype type, int T, const uint8_t *w, const uint8_t *const x[2],
-                              int64_t cols, int64_t block, int count, __m256 *acc)
+/* acc[t], lanes [block][row], += scale * xscale * sum (+ min * xscale * xsum) of two blocks of 32,
+ * blocks b and b + 1 of the tokens. */
+INLINE_AVX2 void step_q8_avx2(enum dtype type, int T, const uint8_t *const w[4], int64_t block,
+                              const uint8_t *const x[2], int64_t cols, int64_t b, __m256 *acc)
 {
-    const __m256i ones = _mm256_set1_epi16(1);
-    int64_t bytes = block_bytes_avx2(type);
-    __m256 scale = some_scales_avx2(type, w, count), min = scale;
-    __m256i dot[2][8] = { 0 };
+    const uint8_t *const q[2] = { x[0] + 32 * (b - block), x[1] + 32 * (b - block) };
+    __m256 scale = scales_four_avx2(type, w, block, 0), min = scale;
+    __m256i sum[2];
 
     if (has_min_avx2(type))
-        min = some_scales_avx2(type, w + 2, count);
-#pragma GCC unroll 8
-    for (int i = 0; i < count; i++) {
-        __m256i q = quants_q8_avx2(type, w + i * bytes);
-#pragma GCC unroll 2
-        for (int t = 0; t < T; t++)
-            dot[t][i] = _mm256_madd_epi16(
-                products_avx2(type, q, load_avx2(x[t] + 32 * (block + i))), ones);
-    }
+        min = scales_four_avx2(type, w, block, 2);
+    sums_four_avx2(type, T, w, block, q, sum);
 #pragma GCC unroll 2
     for (int t = 0; t < T; t++) {
-        __m256 xscale = _mm256_load_ps(xscale_avx2(x[t], cols) + block);
-        __m256i xsum = load_avx2(x[t] + pi_operand_sums(OPERAND_Q8, cols) + 4 * block);
-        acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(fold_avx2(dot[t])),
-                                 _mm256_mul_ps(scale, xscale), acc[t]);
+        const uint8_t *at = x[t] + 4 * b;
+        __m256 xscale =
+            _mm256_castsi256_ps(spread_two_avx2(at + pi_operand_scales(cols)));
+        __m256i xsum = spread_two_avx2(at + pi_operand_sums(OPERAND_Q8, cols));
+        if (offset_four_avx2(type))
+            sum[t] = _mm256_sub_epi32(sum[t], _mm256_slli_epi32(xsum, offset_four_avx2(type)));
+        acc[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[t]), _mm256_mul_ps(scale, xscale), acc[t]);
         if (has_min_avx2(type))
             acc[t] = _mm256_fmadd_ps(min, _mm256_mul_ps(xscale, _mm256_cvtepi32_ps(xsum)), acc[t]);
     }
 }
 
-/* The last blocks of a row, fewer than eight. */
-typedef __m256 last_q8_avx2_fn(const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block,
-                               int count, __m256 acc);
+/* The last block of four rows, and one of zeros behind it. */
+static void fill_up_avx2(const uint8_t *to[4], uint8_t room[4][2 * 34], const uint8_t *const w[4],
+                         int64_t block, int64_t bytes)
+{
+    memset(room, 0, 4 * sizeof room[0]);
+    for (int r = 0; r < 4; r++) {
+        memcpy(room[r], w[r] + block * bytes, (size_t)bytes);
+        to[r] = room[r];
+    }
+}
 
-/* One row and T tokens, blocks of 32. */
-INLINE_AVX2 void row_q8_avx2(enum dtype type, int T, last_q8_avx2_fn *last, const uint8_t *w,
-                             int64_t cols, const uint8_t *const x[2], float *y, int64_t y_stride)
+/* y[t][0..live) of four rows and T tokens; ahead: the weights that follow. */
+INLINE_AVX2 void four_q8_avx2(enum dtype type, int T, const uint8_t *const w[4], int64_t cols,
+                              const uint8_t *const x[2], const uint8_t *ahead, int64_t live,
+                              float *y, int64_t y_stride)
 {
     int64_t bytes = block_bytes_avx2(type), blocks = cols / 32, slab = SLAB_AVX2 / 32;
-    float total[2] = { 0 };
+    uint8_t room[4][2 * 34];
+    __m128 total[2] = { _mm_setzero_ps(), _mm_setzero_ps() };
 
     for (int64_t first = 0; first < blocks; first += slab) {
-        int64_t b = first, end = pi_min(blocks, first + slab);
-        __m256 acc[2];
+        int64_t end = pi_min(blocks, first + slab);
+        __m256 acc[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+        for (int64_t b = first; b < end; b += 2) {
+            const uint8_t *last[4], *const *at = w;
+            int64_t block = b;
+            if (b + 1 == end) {
+                fill_up_avx2(last, room, w, b, bytes);
+                at = last;
+                block = 0;
+            }
+            prefetch_avx2(ahead + 4 * b * bytes - PREFETCH_AVX2, 8 * (int)bytes);
+            step_q8_avx2(type, T, at, block, x, cols, b, acc);
+        }
 #pragma GCC unroll 2
         for (int t = 0; t < T; t++)
-            acc[t] = _mm256_setzero_ps();
-        for (; b + 8 <= end; b += 8) {
-            prefetch_avx2(w + b * bytes, (int)bytes * 8);
-            step_q8_avx2(type, T, w + b * bytes, x, cols, b, 8, acc);
-        }
-#pragma GCC unroll 2
-        for (int t = 0; t < T; t++) {
-            if (b < end)
-                acc[t] = last(w + b * bytes, x[t], cols, b, (int)(end - b), acc[t]);
-            total[t] += sum_lanes_avx2(acc[t]);
-        }
+            total[t] = _mm_add_ps(total[t], _mm_add_ps(_mm256_castps256_ps128(acc[t]),
+                                                       _mm256_extractf128_ps(acc[t], 1)));
     }
 #pragma GCC unroll 2
     for (int t = 0; t < T; t++)
-        y[t * y_stride] = total[t];
+        _mm_maskstore_ps(y + t * y_stride, _mm256_castsi256_si128(live_avx2(live)), total[t]);
+}
+
+/* Any number of rows and T tokens. */
+INLINE_AVX2 void rows_q8_avx2(enum dtype type, int T, int64_t rows, int64_t cols, const uint8_t *w,
+                              int64_t w_stride, const uint8_t *x, int64_t x_stride, float *y,
+                              int64_t y_stride)
+{
+    const uint8_t *const token[2] = { x, x + (T - 1) * x_stride };
+
+    for (int64_t r = 0; r < rows; r += 4, w += 4 * w_stride) {
+        const uint8_t *row[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            row[i] = w + pi_min(i, rows - r - 1) * w_stride;
+        four_q8_avx2(type, T, row, cols, token, w + 4 * w_stride + AHEAD_AVX2,
+                     pi_min(rows - r, 4), y + r, y_stride);
+    }
 }
 
 /* One block of 256 and T tokens: dot[t] holds parts of sum of group * q * xq, low[t] of sum of
@@ -139,7 +163,7 @@ INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
 }
 
 /* Lane k: the sum of all lanes of v[k]. */
-INLINE_AVX2 __m128i fold_four_avx2(const __m256i v[4])
+INLINE_AVX2 __m128i fold_q8k_avx2(const __m256i v[4])
 {
     __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
 
@@ -188,10 +212,10 @@ INLINE_AVX2 void step_q8k_avx2(enum dtype type, int T, const uint8_t *w, const u
 #pragma GCC unroll 2
     for (int t = 0; t < T; t++) {
         __m128 xscale = _mm_load_ps(xscale_avx2(x[t], cols) + block);
-        __m128 acc = _mm_fmadd_ps(_mm_cvtepi32_ps(fold_four_avx2(dot[t])),
+        __m128 acc = _mm_fmadd_ps(_mm_cvtepi32_ps(fold_q8k_avx2(dot[t])),
                                   _mm_mul_ps(_mm256_castps256_ps128(d), xscale), _mm_setzero_ps());
         if (has_min_avx2(type))
-            acc = _mm_fnmadd_ps(_mm_cvtepi32_ps(fold_four_avx2(low[t])),
+            acc = _mm_fnmadd_ps(_mm_cvtepi32_ps(fold_q8k_avx2(low[t])),
                                 _mm_mul_ps(_mm256_extractf128_ps(d, 1), xscale), acc);
         total[t] += sum_lanes_avx2(_mm256_zextps128_ps256(acc));
     }
@@ -298,25 +322,42 @@ DOT_FLOAT(bf16, DTYPE_BF16)
 
 #undef DOT_FLOAT
 
-#define LAST_q8(format, TYPE)                                                                     \
-    static __attribute__((noinline)) __m256 last_##format##_avx2(                                 \
-        const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block, int count, __m256 acc)   \
+#define FEW_q8(format, TYPE)                                                                      \
+    static PI_DOT(few_##format##_avx2)                                                            \
     {                                                                                             \
-        const uint8_t *const one[2] = { x };                                                      \
-        step_q8_avx2(TYPE, 1, w, one, cols, block, count, &acc);                                  \
-        return acc;                                                                               \
+        int64_t t = 0;                                                                            \
+        for (; t + 2 <= m; t += 2)                                                                \
+            rows_q8_avx2(TYPE, 2, rows, cols, w, w_stride, x + t * x_stride, x_stride,            \
+                         y + t * y_stride, y_stride);                                             \
+        if (t < m)                                                                                \
+            rows_q8_avx2(TYPE, 1, rows, cols, w, w_stride, x + t * x_stride, x_stride,            \
+                         y + t * y_stride, y_stride);                                             \
     }
-#define LAST_q8k(format, TYPE)                                                                    \
+#define FEW_q8k(format, TYPE)                                                                     \
     static __attribute__((noinline)) void last_##format##_avx2(                                   \
         const uint8_t *w, const uint8_t *x, int64_t cols, int64_t block, int count, float *total) \
     {                                                                                             \
         const uint8_t *const one[2] = { x };                                                      \
-        step_q8k_avx2(TYPE, 1, w, one, cols, block, false, count, total);                        \
+        step_q8k_avx2(TYPE, 1, w, one, cols, block, false, count, total);                         \
+    }                                                                                             \
+    static PI_DOT(few_##format##_avx2)                                                            \
+    {                                                                                             \
+        for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {                                  \
+            for (int64_t t = 0; t < m; t += 2) {                                                  \
+                const uint8_t *const two[2] = { x + t * x_stride, x + (t + 1) * x_stride };       \
+                if (m - t > 1)                                                                    \
+                    row_q8k_avx2(TYPE, 2, last_##format##_avx2, w, cols, two,                     \
+                                 y + t * y_stride, y_stride);                                     \
+                else                                                                              \
+                    row_q8k_avx2(TYPE, 1, last_##format##_avx2, w, cols, two,                     \
+                                 y + t * y_stride, y_stride);                                     \
+            }                                                                                     \
+        }                                                                                         \
     }
 
-/* y[t][r]: up to two tokens row by row, which has less to prepare; more by panel.h */
+/* y[t][r]: few tokens row by row, which has less to prepare; more by panel.h */
 #define DOT(format, TYPE, kind, block_, span_, offset_)                                           \
-    LAST_##kind(format, TYPE)                                                                     \
+    FEW_##kind(format, TYPE)                                                                      \
     static void chunk_##format##_avx2(struct chunk_avx2 *to, const uint8_t *w)                    \
     {                                                                                             \
         chunk_##kind##_avx2(TYPE, offset_, to, w);                                                \
@@ -326,21 +367,10 @@ DOT_FLOAT(bf16, DTYPE_BF16)
         const struct format_avx2 f = { .chunk = chunk_##format##_avx2, .block = block_,           \
                                        .bytes = (int)block_bytes_avx2(TYPE), .span = span_,       \
                                        .offset = offset_, .has_min = has_min_avx2(TYPE) };        \
-        if (m > 2 && rows >= PANEL_LEAST_AVX2) {                                                  \
+        if (m > FEW_AVX2 && rows >= PANEL_LEAST_AVX2)                                             \
             many_avx2(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                  \
-            return;                                                                               \
-        }                                                                                         \
-        for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {                                  \
-            for (int64_t t = 0; t < m; t += 2) {                                                  \
-                const uint8_t *const two[2] = { x + t * x_stride, x + (t + 1) * x_stride };       \
-                if (m - t > 1)                                                                    \
-                    row_##kind##_avx2(TYPE, 2, last_##format##_avx2, w, cols, two,                \
-                                      y + t * y_stride, y_stride);                                \
-                else                                                                              \
-                    row_##kind##_avx2(TYPE, 1, last_##format##_avx2, w, cols, two,                \
-                                      y + t * y_stride, y_stride);                                \
-            }                                                                                     \
-        }                                                                                         \
+        else                                                                                      \
+            few_##format##_avx2(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
     }
 
 /*  format  type          kind  block  span  offset */
@@ -383,8 +413,8 @@ DOT_GRID(tq2_0, DTYPE_TQ2_0)
 
 #undef DOT_GRID
 #undef DOT
-#undef LAST_q8
-#undef LAST_q8k
+#undef FEW_q8
+#undef FEW_q8k
 
 void pi_dot_avx2(struct kernels *k)
 {

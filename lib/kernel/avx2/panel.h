@@ -1,4 +1,4 @@
-/* panel.h - the engine of the quantised dots for three tokens or more; it knows no format.
+/* panel.h - the engine of the quantised dots for many tokens; it knows no format.
  *
  * A format contributes a chunk, see chunk.h. Chunks of eight rows are transposed, so that lanes
  * are rows, and a slab of 32 rows stays in the cache for all tokens. VPMADDUBSW multiplies
@@ -280,9 +280,9 @@ typedef void tile_avx2_fn(bool has_min, const struct panel_avx2 *p, const struct
         turns_avx2(turns, m, rows, acc, first, y, y_stride);                                      \
     }
 
-TILE(q8, 32, 8, 1)
-TILE(q8, 32, 8, 4)
-TILE(q8, 32, 8, 8)
+TILE(q8, 32, 2, 1)
+TILE(q8, 32, 2, 4)
+TILE(q8, 32, 2, 8)
 TILE(q8k, 256, 4, 1)
 TILE(q8k, 256, 4, 2)
 TILE(q8k, 256, 4, 4)
