@@ -10,7 +10,7 @@
 #include "kernel/avx2/chunk.h"
 
 /* From this many on, transposing the weights pays. */
-enum { PANEL_TOKENS_AVX512 = 6, PANEL_LEAST_AVX512 = 8 };
+enum { PANEL_TOKENS_AVX512 = 9, PANEL_LEAST_AVX512 = 8 };
 
 struct format_avx512 {
     chunk_avx2_fn *chunk;
