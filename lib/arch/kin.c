@@ -1,9 +1,11 @@
-/* kin.c - decoders that are Llama but for a name or the place of a norm: Seed-OSS, Hunyuan (q and
- * k normalised behind rotation), ERNIE 4.5 (neighbouring pairs).
+/* kin.c - decoders that are Llama but for a name or the place of a norm: Seed-OSS, ERNIE 4.5 and
+ * Helium (neighbouring pairs), Arcee (no gates, relu^2), MiniCPM (factors of the embedding, of what
+ * branches add, of the logits).
  */
 #include "graph/recipe.h"
 
-extern const struct arch pi_arch_dense, pi_arch_seed_oss, pi_arch_hunyuan, pi_arch_ernie;
+extern const struct arch pi_arch_dense, pi_arch_seed_oss, pi_arch_ernie,
+    pi_arch_arcee, pi_arch_minicpm;
 
 static const struct weight seed_oss_weights[] = {
     { "norm2", "blk.%d.post_attention_norm.weight", "layers.%d.post_attention_layernorm.weight",
@@ -15,35 +17,41 @@ const struct arch pi_arch_seed_oss = {
     .name = "seed_oss", .like = &pi_arch_dense, .weights = seed_oss_weights,
 };
 
-static const struct key hunyuan_keys[] = {
-    { "norm_turned", "", "", "1" },
-    { "base", "rope.freq_base", "rope_parameters.rope_theta|rope_theta", "10000" },
-    { "alpha", "", "rope_parameters.alpha|rope_scaling.alpha", "0" },
-    { "theta", "", "", "alpha ? base*exp(log(alpha)*hd/(hd-2)) : base" },
-    { 0 }
-};
-
-static const struct weight hunyuan_weights[] = {
-    { "q_norm", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.query_layernorm.weight", "hd" },
-    { "k_norm", "blk.%d.attn_k_norm.weight", "layers.%d.self_attn.key_layernorm.weight", "hd" },
-    { 0 }
-};
-
-static const struct put hunyuan_puts[] = {
-    { "rope.freq_base", "theta" },
-    { 0 }
-};
-
-const struct arch pi_arch_hunyuan = {
-    .name = "hunyuan-dense", .hf = "hunyuan_v1_dense", .like = &pi_arch_dense,
-    .keys = hunyuan_keys, .weights = hunyuan_weights, .puts = hunyuan_puts,
-};
-
 static const struct key ernie_dense_keys[] = {
     { "interleaved", "", "", "1" },
     { 0 }
 };
 
 const struct arch pi_arch_ernie = {
-    .name = "ernie4_5", .like = &pi_arch_dense, .keys = ernie_dense_keys,
+    .name = "ernie4_5", .hf = "ernie4_5|helium", .like = &pi_arch_dense, .keys = ernie_dense_keys,
+};
+
+static const struct key arcee_keys[] = {
+    { "interleaved", "", "", "!hf" },
+    { "gated", "", "", "0" },
+    { "act", "", "hidden_act", "relu2" },
+    { 0 }
+};
+
+static const struct weight arcee_weights[] = {
+    { "gate", NULL, NULL },
+    { 0 }
+};
+
+const struct arch pi_arch_arcee = {
+    .name = "arcee", .like = &pi_arch_dense, .keys = arcee_keys, .weights = arcee_weights,
+};
+
+static const struct key minicpm_keys[] = {
+    { "interleaved", "", "", "!hf" },
+    { "embed_scale", "embedding_scale", "scale_emb", "12" },
+    { "depth", "", "scale_depth", "1.4" },
+    { "residual_scale", "residual_scale", "", "depth/sqrt(layers)" },
+    { "dim_base", "", "dim_model_base", "256" },
+    { "logit_divisor", "logit_scale", "", "dim/dim_base" },
+    { 0 }
+};
+
+const struct arch pi_arch_minicpm = {
+    .name = "minicpm", .like = &pi_arch_dense, .keys = minicpm_keys,
 };

@@ -8,6 +8,10 @@
     ROW(qwen3) \
     ROW(gpt2) \
     ROW(llama4) \
+    ROW(arcee) \
+    ROW(minicpm) \
+    ROW(deepseek) \
+    ROW(hunyuan_moe) \
     ROW(internlm2) \
     ROW(baichuan) \
     ROW(apertus) \

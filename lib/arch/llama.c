@@ -109,9 +109,9 @@ static const struct put llama_puts[] = {
 };
 
 const struct arch pi_arch_llama = {
-    .name = "llama",
+    .name = "llama|xverse",
     .like = &pi_arch_rotary,
-    .hf = "llama|mixtral",
+    .hf = "llama|mixtral|yi|Yi|aquila|internlm|internlm3|xverse",
     .keys = llama_keys,
     .weights = llama_weights,
     .parts = { { "decode", llama_enter, llama_block, llama_leave, "layers" } },

@@ -24,6 +24,6 @@ static const struct key ministral_keys[] = {
 };
 
 const struct arch pi_arch_ministral = {
-    .name = "ministral", .hf = "ministral|mistral", .gguf = "llama", .like = &pi_arch_dense,
+    .name = "ministral", .hf = "ministral|mistral|cwm", .gguf = "llama", .like = &pi_arch_dense,
     .keys = ministral_keys,
 };

@@ -1,13 +1,13 @@
 /* moe.c - decoders that are Llama or Qwen with experts in the feed-forward: Qwen2-MoE and
  * Qwen3-MoE, Yang et al. 2024 and 2025, arXiv 2407.10671 and 2505.09388; OLMoE, Muennighoff et al.
  * 2024, arXiv 2409.02060; dots.llm1, arXiv 2506.05767; GLM-4.5, arXiv 2508.06471; ERNIE 4.5;
- * MiniMax-M2.
+ * MiniMax-M2; DeepSeekMoE, Dai et al. 2024, arXiv 2401.06066.
  */
 #include "moe.h"
 
 extern const struct arch pi_arch_llama, pi_arch_qwen2, pi_arch_qwen3, pi_arch_qwen2moe,
     pi_arch_qwen3moe, pi_arch_qwen3vlmoe, pi_arch_olmoe, pi_arch_dots1, pi_arch_glm4moe,
-    pi_arch_ernie_moe, pi_arch_minimax_m2;
+    pi_arch_ernie_moe, pi_arch_minimax_m2, pi_arch_deepseek;
 
 const struct arch pi_arch_qwen3moe = {
     .name = "qwen3moe", .hf = "qwen3_moe", .like = &pi_arch_qwen3,
@@ -108,4 +108,13 @@ static const struct put minimax_puts[] = {
 const struct arch pi_arch_minimax_m2 = {
     .name = "minimax-m2", .hf = "minimax_m2", .like = &pi_arch_llama, .keys = minimax_keys,
     .weights = whole_norms, .puts = minimax_puts,
+};
+
+static const struct key deepseek_moe_keys[] = {
+    { "renorm", "", "norm_topk_prob", "0" },
+    { 0 }
+};
+
+const struct arch pi_arch_deepseek = {
+    .name = "deepseek", .like = &pi_arch_llama, .keys = deepseek_moe_keys,
 };

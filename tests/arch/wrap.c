@@ -80,6 +80,19 @@ static void text_parts(void)
     CHECK(!pi_arch_wrapper(STR("llama")));
 }
 
+/* Names in config.json under which models are Llama, or as good as. */
+static void other_names(void)
+{
+    static const char *const names[] = { "mistral", "mixtral", "yi", "Yi", "aquila", "internlm",
+                                         "internlm3", "xverse", "ministral", "cwm", "deepseek" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!pi_arch_find(pi_str(names[i]), true))
+            CHECK_FAIL("%s is not known", names[i]);
+    CHECK(!pi_arch_find(STR("llama|xverse"), false));
+    CHECK(pi_arch_find(STR("xverse"), false) == pi_arch_find(STR("llama"), false));
+}
+
 /* ---- folders that contradict themselves ---- */
 
 #define SOUND "tests/golden/tiny/gemma3-vision"
@@ -169,6 +182,7 @@ int main(int argc, char **argv)
     CHECK_START(argc, argv);
     RUN(usual_numbers);
     RUN(text_parts);
+    RUN(other_names);
     RUN(contradictions);
     return CHECK_END();
 }

@@ -90,7 +90,64 @@ def unit_rows(model):
         model.lm_head.weight.copy_(torch.nn.functional.normalize(model.lm_head.weight))
 
 
+def minicpm(config_of):
+    """Granite's numbers as MiniCPM has them."""
+    def finish(folder):
+        config_of(folder)
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        layers, dim = config["num_hidden_layers"], config["hidden_size"]
+        config.update(scale_emb=config.pop("embedding_multiplier"), scale_depth=round(
+            config.pop("residual_multiplier") * layers ** 0.5, 6),
+            dim_model_base=dim / config.pop("logits_scaling"))
+        del config["attention_multiplier"]
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    return finish
+
+
+def open_gates(model):
+    """Qwen2-MoE whose shared expert always counts in full."""
+    for layer in model.model.layers[1:]:
+        layer.mlp.shared_expert_gate.forward = lambda x: torch.full((*x.shape[:-1], 1), 1e4)
+
+
+def deepseek(name, old):
+    if "shared_expert_gate" in name:
+        return {}
+    return {name.replace("shared_expert.", "shared_experts."): old[name]}
+
+
+MOE = dict(SMALL, intermediate_size=32, num_hidden_layers=3)
+
 MODELS = {
+    "cwm": dict(model_type="cwm", gguf=False, config=dict(
+        SMALL, sliding_window=6, head_dim=16, bos_token_id=0, eos_token_id=[1],
+        layer_types=[
+            "full_attention", "sliding_attention"], rope_parameters=dict(
+            rope_type="llama3", rope_theta=5000.0, factor=8.0, low_freq_factor=1.0,
+            high_freq_factor=4.0, original_max_position_embeddings=64))),
+    "internlm3": dict(model_type="internlm3", gguf=False, config=dict(
+        SMALL, head_dim=16, attention_bias=True, mlp_bias=True, rope_parameters=ROPE)),
+    "helium": dict(model_type="helium", gguf=False, config=dict(
+        SMALL, head_dim=8, num_key_value_heads=4, rope_parameters=ROPE)),
+    "arcee": dict(model_type="arcee", config=dict(SMALL, rope_parameters=ROPE)),
+    "minicpm": dict(model_type="granite", architecture="MiniCPMForCausalLM",
+        finish=minicpm(stored("minicpm", "MiniCPMForCausalLM", same)),
+        config=dict(SMALL, rope_parameters=dict(ROPE, rope_theta=10000.0),
+                    embedding_multiplier=4.0, attention_multiplier=8 ** -0.5,
+                    residual_multiplier=0.5, logits_scaling=2.0)),
+    "deepseek": dict(model_type="qwen2_moe", architecture="DeepseekForCausalLM",
+        prepare=open_gates, finish=stored("deepseek", "DeepseekForCausalLM", deepseek,
+            drop=("num_experts", "shared_expert_intermediate_size", "mlp_only_layers"),
+            n_routed_experts=5, n_shared_experts=2, first_k_dense_replace=1),
+        config=dict(MOE, qkv_bias=False, num_experts=5, num_experts_per_tok=2,
+            norm_topk_prob=False, moe_intermediate_size=12, mlp_only_layers=[0],
+            shared_expert_intermediate_size=24, rope_parameters=dict(
+                ROPE, rope_theta=10000.0))),
+    "hunyuan-moe": dict(model_type="hunyuan_v1_moe", hparams=dict(
+        moe_intermediate_size=[32, 32], num_shared_expert=[1, 1]), config=dict(
+        MOE, head_dim=8, num_experts=4, num_hidden_layers=2, moe_topk=[2, 2],
+        rope_parameters=ROPE)),
     "internlm2": dict(model_type="llama", architecture="InternLM2ForCausalLM",
         finish=stored("internlm2", "InternLM2ForCausalLM", internlm2,
                       rope_scaling=dict(type="dynamic", factor=2.0)),
