@@ -46,6 +46,14 @@ static const struct key hunyuan_moe_keys[] = {
     { 0 }
 };
 
+static const struct put hunyuan_moe_puts[] = {
+    { "rope.freq_base", "theta" },
+    { "expert_feed_forward_length", "eff" },
+    { "expert_shared_feed_forward_length", "sff" },
+    { "expert_shared_count", "1" },
+    { 0 }
+};
+
 #define SHARED_MLP(name) "layers.%d.mlp.shared_mlp." name ".weight"
 
 static const struct weight hunyuan_moe_weights[] = {
@@ -90,6 +98,6 @@ static const struct step hunyuan_moe_leave[] = {
 
 const struct arch pi_arch_hunyuan_moe = {
     .name = "hunyuan-moe", .hf = "hunyuan_v1_moe", .like = &pi_arch_llama,
-    .keys = hunyuan_moe_keys, .weights = hunyuan_moe_weights, .puts = hunyuan_puts,
+    .keys = hunyuan_moe_keys, .weights = hunyuan_moe_weights, .puts = hunyuan_moe_puts,
     .parts = { { "decode", hunyuan_moe_enter, hunyuan_moe_block, hunyuan_moe_leave, "layers" } },
 };

@@ -9,7 +9,7 @@
 extern const struct arch pi_arch_dense, pi_arch_internlm2, pi_arch_baichuan;
 
 static const struct key internlm2_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "grouped", "", "", "hf" },
     { 0 }
 };
@@ -42,7 +42,7 @@ const struct arch pi_arch_internlm2 = {
 
 static const struct key baichuan_keys[] = {
     { "ctx", "context_length", "max_position_embeddings|model_max_length", NULL },
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "alibi", "", "", "blocks == 40 ? 8 : 0" },
     { "rope", "", "", "!alibi" },
     { "second", "", "z_loss_weight", "-1" }, /* which the first generation does not have */
@@ -52,15 +52,22 @@ static const struct key baichuan_keys[] = {
 #define W_PACK "layers.%d.self_attn.W_pack.weight"
 
 static const struct weight baichuan_weights[] = {
-    { "q", "blk.%d.attn_q.weight", W_PACK, "dim,dim", "0", "3*dim" },
-    { "k", "blk.%d.attn_k.weight", W_PACK, "dim,dim", "dim", "3*dim" },
-    { "v", "blk.%d.attn_v.weight", W_PACK, "dim,dim", "2*dim", "3*dim" },
+    { "q", "blk.%d.attn_q.weight", W_PACK, "dim,dim", "0", "dim + hf*2*dim",
+      .order = ORDER_PAIRS },
+    { "k", "blk.%d.attn_k.weight", W_PACK, "dim,dim", "hf*dim", "dim + hf*2*dim",
+      .order = ORDER_PAIRS },
+    { "v", "blk.%d.attn_v.weight", W_PACK, "dim,dim", "hf*2*dim", "dim + hf*2*dim" },
     { "head_lengths", NULL, "lm_head.weight", "vocab,dim", .fix = FIX_LENGTHS,
       .when = "second >= 0" },
     { 0 }
 };
 
+static const struct put baichuan_puts[] = {
+    { "attention.head_count_kv", "kv" },
+    { 0 }
+};
+
 const struct arch pi_arch_baichuan = {
     .name = "baichuan", .like = &pi_arch_dense, .keys = baichuan_keys,
-    .weights = baichuan_weights,
+    .weights = baichuan_weights, .puts = baichuan_puts,
 };

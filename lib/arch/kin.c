@@ -27,7 +27,7 @@ const struct arch pi_arch_ernie = {
 };
 
 static const struct key arcee_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "gated", "", "", "0" },
     { "act", "", "hidden_act", "relu2" },
     { 0 }
@@ -43,7 +43,7 @@ const struct arch pi_arch_arcee = {
 };
 
 static const struct key minicpm_keys[] = {
-    { "interleaved", "", "", "!hf" },
+    { "interleaved", "", "", "!hf", true },
     { "embed_scale", "embedding_scale", "scale_emb", "12" },
     { "depth", "", "scale_depth", "1.4" },
     { "residual_scale", "residual_scale", "", "depth/sqrt(layers)" },

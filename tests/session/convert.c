@@ -15,6 +15,9 @@ static const char *current;
 static const struct {
     const char *model, *what;
 } refused[] = {
+    { "baichuan2", "lm_head.weight" }, { "internlm2", "grouped" },
+    { "internlm2-biases", "grouped" }, { "apertus", "plus" },
+    { "cwm", "sliding_window" }, { "llama4-vision", "attention_chunk_size" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
     { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },
     { "ministral", "sliding_window" },
@@ -55,6 +58,8 @@ static const struct {
     { "qwen35moe", ".full_attention_interval", "" },
     { "qwen3next", ".full_attention_interval", "" },
     { "gemma3n", ".activation_sparsity_scale", "rounded otherwise; -40 cuts nothing as -inf does" },
+    { "deepseek", ".rope.scaling.type", "none, which is the default" },
+    { "deepseek", ".expert_weights_scale", "1, which is the default" },
     { "phi2", "tokenizer.ggml.add_bos_token", "there is no tokenizer" },
     { "glm", "tokenizer.ggml.add_bos_token", "" },
     /* model_type is llama's there, or the text part of a model that sees is one of its own */
