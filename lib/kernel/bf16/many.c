@@ -5,7 +5,7 @@
  * are added in turn. Quantised weights are faster as bytes, see avx512/many.h. Processors with AMX
  * have a tier above this one; where VDPBF16PS has half the rate of FMA they all do.
  *
- * The operand of pack_many: rows of bfloat16, each padded with zeros to 64 bytes.
+ * The operand of pack_many: [slab][token] of bfloat16, padded with zeros to 64 bytes.
  */
 #include "kernel/avx512/common.h"
 
@@ -29,14 +29,14 @@ INLINE_AVX512 void round_bf16(uint16_t *to, __m512 v)
 
 static PI_PACK_MANY(pack_many_bf16)
 {
-    (void)m;
-    for (int64_t t = first; t < last; t++) {
-        uint16_t *to = (uint16_t *)(void *)y + t * padded_bf16(n);
+    for (int64_t t = first; t < last; t++)
         for (int64_t i = 0; i < padded_bf16(n); i += 16) {
+            int64_t from = i / SLAB_BF16 * SLAB_BF16;
+            int64_t stride = padded_bf16(pi_min(n - from, SLAB_BF16));
+            uint16_t *to = (uint16_t *)(void *)y + m * from + t * stride + (i - from);
             __mmask16 live = (__mmask16)((1u << pi_max(0, pi_min(n - i, 16))) - 1);
-            round_bf16(to + i, _mm512_maskz_loadu_ps(live, x + (t - first) * x_stride + i));
+            round_bf16(to, _mm512_maskz_loadu_ps(live, x + (t - first) * x_stride + i));
         }
-    }
 }
 
 /* n columns of a row, padded with zeros to 16. */
@@ -54,17 +54,20 @@ INLINE_AVX512 void row_bf16(enum dtype type, uint16_t *to, const uint8_t *w, int
     }
 }
 
-/* Rounds and transposes up to 32 rows of n columns; those past the last repeat it. */
+/* Rounds and transposes up to 32 rows of n columns; those past the last repeat it. Asks for the
+ * next row, and for the same of the rows that come next. */
 INLINE_AVX512 void fill_bf16(enum dtype type, struct panel_bf16 *p, const uint8_t *w,
                              int64_t w_stride, int64_t rows, int64_t n)
 {
-    int64_t ahead = type == DTYPE_F32 ? 4 * SLAB_BF16 : 2 * SLAB_BF16;
+    int64_t bytes = type == DTYPE_F32 ? 4 * n : 2 * n;
 
     for (int half = 0; half < 2 && 16 * half < rows; half++) {
         for (int r = 0; r < 16; r++) {
             const uint8_t *at = w + pi_min(16 * half + r, rows - 1) * w_stride;
-            for (int64_t i = 0; i < ahead; i += 64)
-                _mm_prefetch((const char *)at + ahead + i, _MM_HINT_T0);
+            for (int64_t i = 0; i < bytes; i += 64) {
+                _mm_prefetch((const char *)at + w_stride + i, _MM_HINT_T0);
+                _mm_prefetch((const char *)at + 32 * w_stride + i, _MM_HINT_T1);
+            }
             row_bf16(type, p->row[r], at, n);
         }
         for (int64_t i = 0; i < n; i += 16)
@@ -84,6 +87,9 @@ static void tile_bf16(const struct panel_bf16 *p, const uint16_t *x, int64_t x_s
 #pragma GCC unroll 6
     for (int t = 0; t < TOKENS_BF16; t++) {
         at[t] = x + pi_min(t, live - 1) * x_stride;
+        _mm_prefetch((const char *)(y + t * y_stride), _MM_HINT_T0);
+        _mm_prefetch((const char *)(y + t * y_stride + 16), _MM_HINT_T0);
+        _mm_prefetch((const char *)(y + t * y_stride + 31), _MM_HINT_T0);
         sum[0][0][t] = sum[0][1][t] = sum[1][0][t] = sum[1][1][t] = _mm512_setzero_ps();
     }
     for (int64_t i = 0; i < pairs; i += 2)
@@ -111,17 +117,19 @@ static void tile_bf16(const struct panel_bf16 *p, const uint16_t *x, int64_t x_s
 INLINE_AVX512 void dot_many_bf16(enum dtype type, PI_MANY_ARGUMENTS)
 {
     struct panel_bf16 *p = (struct panel_bf16 *)(void *)scratch;
-    const uint16_t *tokens = (const uint16_t *)(const void *)x;
-    int64_t size = type == DTYPE_F32 ? 4 : 2, x_stride = padded_bf16(cols);
+    int64_t size = type == DTYPE_F32 ? 4 : 2;
 
-    for (int64_t r = 0; m > 0 && r < rows; r += 32)
-        for (int64_t first = 0; first < cols; first += SLAB_BF16) {
-            int64_t n = pi_min(cols - first, SLAB_BF16);
+    for (int64_t first = 0; m > 0 && first < cols; first += SLAB_BF16) {
+        int64_t n = pi_min(cols - first, SLAB_BF16), x_stride = padded_bf16(n);
+        const uint16_t *slab = (const uint16_t *)(const void *)x + m * first;
+
+        for (int64_t r = 0; r < rows; r += 32) {
             fill_bf16(type, p, w + r * w_stride + first * size, w_stride, pi_min(rows - r, 32), n);
             for (int64_t t = 0; t < m; t += TOKENS_BF16)
-                tile_bf16(p, tokens + t * x_stride + first, x_stride, (n + 15) / 16 * 8,
-                          first == 0, rows - r, m - t, y + t * y_stride + r, y_stride);
+                tile_bf16(p, slab + t * x_stride, x_stride, (n + 15) / 16 * 8, first == 0,
+                          rows - r, m - t, y + t * y_stride + r, y_stride);
         }
+    }
 }
 
 #define MANY(format, TYPE)                                                                \
