@@ -21,6 +21,7 @@ enum { SPINS = 2000, SPINS_CROWDED = 16, YIELDS = 200 };
 struct worker {
     _Alignas(PI_CACHE_LINE) atomic_uint epoch; /* barriers reached */
     atomic_uint job;                           /* runs finished */
+    uint64_t claimed;                          /* what the pool's counter began with */
     struct pool *pool;
     pthread_t thread;
     int part;
@@ -35,6 +36,7 @@ struct pool {
     pid_t owner;          /* a forked child has none of the threads */
     region_fn *region;
     void *arg;
+    _Alignas(PI_CACHE_LINE) _Atomic uint64_t claims;
     _Alignas(PI_CACHE_LINE) atomic_uint job; /* runs begun */
     atomic_bool quit;
     pthread_mutex_t lock; /* guards parking */
@@ -175,6 +177,18 @@ void pi_pool_barrier(struct pool *pool, int part, int parts)
     for (int i = 0; i < parts; i++)
         if (i != part)
             await(pool, &pool->workers[i].epoch, target);
+}
+
+/* The counter is never set back: every worker knows how far it goes, n and once more for each. */
+int64_t pi_pool_claim(struct pool *pool, int part, int parts, int64_t n)
+{
+    struct worker *self = &pool->workers[part];
+    uint64_t i = atomic_fetch_add_explicit(&pool->claims, 1, memory_order_relaxed) - self->claimed;
+
+    if (i < (uint64_t)n)
+        return (int64_t)i;
+    self->claimed += (uint64_t)n + (uint64_t)parts;
+    return n;
 }
 
 void pi_pool_close(struct pool *pool)

@@ -26,4 +26,8 @@ void pi_pool_run(struct pool *pool, region_fn *region, void *arg);
 /* Inside a region: waits until every worker has come here. */
 void pi_pool_barrier(struct pool *pool, int part, int parts);
 
+/* Inside a region: one of 0 .. n-1, each to one worker alone; n when none is left. Between two
+ * barriers every worker asks until it gets n, with the same n. */
+int64_t pi_pool_claim(struct pool *pool, int part, int parts, int64_t n);
+
 #endif

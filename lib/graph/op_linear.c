@@ -10,6 +10,8 @@
  */
 #include "product.h"
 
+enum { PIECES = 6 }; /* of the rows, for each worker: one that is held up holds up no other */
+
 static int linear_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
@@ -122,12 +124,22 @@ static struct activations quantise(const struct run *run, const struct linked *s
     return (struct activations){ to, (int64_t)bytes };
 }
 
-/* All workers pack, meet, and multiply their rows. */
+static void add_bias(const struct run *run, const struct linked *s, int64_t n, int64_t first,
+                     int64_t last)
+{
+    float *y = pi_run_value(run, s->out) + first; /* [n][rows] */
+    const float *bias = (const float *)(const void *)s->bias.data;
+
+    for (int64_t t = 0; bias && t < n; t++, y += pi_row_stride(s->w.rows))
+        run->kernels->add(y, y, bias + first, last - first);
+}
+
+/* All workers pack, meet, and multiply pieces of the rows until none is left. */
 static void multiply_with(dot_many_fn *engine, const struct run *run, const struct linked *s,
-                          int64_t n, int64_t row, int64_t count, int part, int parts)
+                          int64_t n, int part, int parts)
 {
     const struct kernels *k = run->kernels;
-    int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), first, last;
+    int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), pieces, first, last, i;
     const float *x = pi_run_value(run, s->in[0]);
     bool many = pi_product_many(k, n);
 
@@ -140,10 +152,15 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
             k->pack_some(run->shared, first, last, n, cols, x, x_stride);
         pi_run_barrier(run, part, parts);
     }
-    if (count > 0)
-        engine(count, cols, s->w.data + row * s->w.stride, s->w.stride, n, run->shared,
-               pi_run_value(run, s->out) + row, pi_row_stride(s->w.rows),
-               pi_run_scratch(run, part));
+    pieces = parts == 1 ? 1 : pi_min(PIECES * parts, s->w.rows / PI_MANY_GROUP + 1);
+    while ((i = pi_pool_claim(run->pool, part, parts, pieces)) < pieces) {
+        pi_split(s->w.rows, PI_MANY_GROUP, (int)i, (int)pieces, &first, &last);
+        if (first < last)
+            engine(last - first, cols, s->w.data + first * s->w.stride, s->w.stride, n,
+                   run->shared, pi_run_value(run, s->out) + first, pi_row_stride(s->w.rows),
+                   pi_run_scratch(run, part));
+        add_bias(run, s, n, first, last);
+    }
 }
 
 /* The engine for any number of tokens. */
@@ -165,19 +182,16 @@ static void multiply_any(const struct run *run, const struct linked *s, int64_t 
 
 static void linear_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
-    int64_t n = pi_run_rows(run, s->out), y_stride = pi_row_stride(s->w.rows), first, last;
-    float *y = pi_run_value(run, s->out); /* [n][rows] */
-    const float *bias = (const float *)(const void *)s->bias.data;
+    int64_t n = pi_run_rows(run, s->out), first, last;
     dot_many_fn *engine = pi_product_engine(run->program, &s->w, n);
 
-    pi_split(s->w.rows, engine ? PI_MANY_GROUP : PI_ROW_GRAIN, part, parts, &first, &last);
-    if (engine)
-        multiply_with(engine, run, s, n, first, last - first, part, parts);
-    else
-        multiply_any(run, s, n, first, last - first, part, parts);
-    for (int64_t t = 0; bias && t < n; t++)
-        run->kernels->add(y + t * y_stride + first, y + t * y_stride + first, bias + first,
-                          last - first);
+    if (engine) {
+        multiply_with(engine, run, s, n, part, parts);
+        return;
+    }
+    pi_split(s->w.rows, PI_ROW_GRAIN, part, parts, &first, &last);
+    multiply_any(run, s, n, first, last - first, part, parts);
+    add_bias(run, s, n, first, last);
 }
 
 const struct op pi_op_LINEAR = {

@@ -77,6 +77,39 @@ static void barriers_hold(void)
     }
 }
 
+/* Step s hands out s % 7 pieces; `reached` counts who got what. */
+static void take_pieces(void *arg, int part, int parts)
+{
+    struct count *c = arg;
+
+    for (int step = 0; step < c->steps; step++) {
+        int64_t n = step % 7, i;
+
+        while ((i = pi_pool_claim(c->pool, part, parts, n)) != n)
+            atomic_fetch_add(i >= 0 && i < n ? &c->reached[i] : &c->errors, 1);
+        pi_pool_barrier(c->pool, part, parts);
+        for (i = 0; part == 0 && i < 7; i++)
+            if (atomic_exchange(&c->reached[i], 0) != (i < n))
+                atomic_fetch_add(&c->errors, 1);
+        pi_pool_barrier(c->pool, part, parts);
+    }
+}
+
+static void every_piece_is_claimed_once(void)
+{
+    static const int threads[] = { 1, 2, 3, 8 };
+
+    for (size_t i = 0; i < PI_COUNT(threads); i++) {
+        struct count c = { .steps = 100 };
+
+        CHECK_INT(pi_pool_open(&c.pool, threads[i], &plain, NULL), PITH_OK);
+        for (int run = 0; run < (threads[i] > 3 ? 5 : 50); run++)
+            pi_pool_run(c.pool, take_pieces, &c);
+        CHECK_INT(atomic_load(&c.errors), 0);
+        pi_pool_close(c.pool);
+    }
+}
+
 /* Plain memory, so that a missing release or acquire shows under ThreadSanitizer. */
 struct sums {
     struct pool *pool;
@@ -281,6 +314,7 @@ int main(int argc, char **argv)
     CHECK_START(argc, argv);
     RUN(every_worker_runs_once);
     RUN(barriers_hold);
+    RUN(every_piece_is_claimed_once);
     RUN(what_one_writes_others_read);
     RUN(parked_workers_wake);
     RUN(pools_that_never_run);
