@@ -207,25 +207,41 @@ static void sight(const struct attention *a, int64_t p, int64_t *first, int64_t 
 }
 
 /* Describes rows [row, end) of a key/value head to the kernel; a row is (token, head of the
- * group). False if none sees the block. */
-static bool describe(const struct attention *a, struct attend_rows *x, int64_t kv, int64_t row,
-                     int64_t end, int64_t block)
+ * group). What they see is counted from the first position of all; see sees_block. */
+static void describe(const struct attention *a, struct attend_rows *x, int64_t kv, int64_t row,
+                     int64_t end)
 {
     const float *q = pi_run_value(a->run, a->s->in[0]); /* [n][h][c] */
-    bool any = false;
+    int64_t t = row / a->g, head = row % a->g;
 
     x->n = end - row;
-    for (int64_t r = 0; r < x->n; r++) {
-        int64_t t = (row + r) / a->g, head = kv * a->g + (row + r) % a->g;
-        int64_t p = a->run->position + t, base = block * PI_KV_KEYS, first, last;
+    for (int64_t r = 0; r < x->n; r++, head++) {
+        int64_t p;
 
-        sight(a, p, &first, &last);
-        x->q[r] = q + t * pi_row_stride(a->h * a->c) + head * a->c;
-        x->first[r] = pi_min(pi_max(first - base, 0), PI_KV_KEYS);
-        x->last[r] = pi_max(pi_min(last - base, PI_KV_KEYS), x->first[r]);
-        x->slope[r] = a->s->p[ALIBI] > 0 ? (float)a->s->table[head] : 0;
-        x->origin[r] = (float)(p - base);
-        any |= x->first[r] < x->last[r];
+        if (head == a->g)
+            t++, head = 0;
+        p = a->run->position + t;
+        sight(a, p, &x->first[r], &x->last[r]);
+        x->q[r] = q + t * pi_row_stride(a->h * a->c) + (kv * a->g + head) * a->c;
+        x->slope[r] = a->s->p[ALIBI] > 0 ? (float)a->s->table[kv * a->g + head] : 0;
+        x->origin[r] = (float)p;
+    }
+}
+
+/* The same rows, counted from the first position of a block. False if none sees it. */
+static bool sees_block(struct attend_rows *y, const struct attend_rows *x, int64_t block)
+{
+    int64_t base = block * PI_KV_KEYS;
+    bool any = false;
+
+    y->n = x->n;
+    for (int64_t r = 0; r < x->n; r++) {
+        y->q[r] = x->q[r];
+        y->first[r] = pi_min(pi_max(x->first[r] - base, 0), PI_KV_KEYS);
+        y->last[r] = pi_max(pi_min(x->last[r] - base, PI_KV_KEYS), y->first[r]);
+        y->slope[r] = x->slope[r];
+        y->origin[r] = x->origin[r] - (float)base;
+        any |= y->first[r] < y->last[r];
     }
     return any;
 }
@@ -284,7 +300,7 @@ static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int6
                         float *scratch)
 {
     struct attend_sums all[UNIT_GROUPS], one = { .o = scratch };
-    struct attend_rows x;
+    struct attend_rows rows[UNIT_GROUPS], x;
     int64_t block, last;
 
     for (int64_t r = row; r < end; r += PI_ATTEND_ROWS) {
@@ -292,13 +308,14 @@ static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int6
 
         begin_sums(a, &all[i], scratch + (i + 1) * PI_ATTEND_ROWS * a->w, kv, r,
                    pi_min(end, r + PI_ATTEND_ROWS));
+        describe(a, &rows[i], kv, r, pi_min(end, r + PI_ATTEND_ROWS));
     }
     blocks_seen(a, row / a->g, (end - 1) / a->g + 1, &block, &last);
     for (; block < last; block++)
-        for (int64_t r = row; r < end; r += PI_ATTEND_ROWS)
-            if (describe(a, &x, kv, r, pi_min(end, r + PI_ATTEND_ROWS), block)) {
+        for (int64_t i = 0; i < (end - row + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; i++)
+            if (sees_block(&x, &rows[i], block)) {
                 attend_block(a, &one, &x, kv, block);
-                a->run->kernels->attend_fold(&all[(r - row) / PI_ATTEND_ROWS], &one, x.n, a->cv);
+                a->run->kernels->attend_fold(&all[i], &one, x.n, a->cv);
             }
     for (int64_t r = row; r < end; r += PI_ATTEND_ROWS)
         end_sums(a, &all[(r - row) / PI_ATTEND_ROWS], kv, r, pi_min(end, r + PI_ATTEND_ROWS));
@@ -312,7 +329,7 @@ static void attend_split(const struct attention *a, int part, int parts)
     int64_t groups = head_groups(a->g), from, to, i, end, floats = sums_floats(a->w);
     float *shared = (float *)(void *)run->shared;
     struct attend_sums all, one;
-    struct attend_rows x;
+    struct attend_rows rows, x;
 
     blocks_seen(a, 0, 1, &from, &to);
     pi_split(a->k * groups * (to - from), 1, part, parts, &i, &end);
@@ -320,8 +337,8 @@ static void attend_split(const struct attention *a, int part, int parts)
         int64_t group = i / (to - from), row = group % groups * PI_ATTEND_ROWS;
 
         one.o = shared + i * floats + 2 * PI_ATTEND_ROWS;
-        describe(a, &x, group / groups, row, pi_min(a->g, row + PI_ATTEND_ROWS),
-                 from + i % (to - from));
+        describe(a, &rows, group / groups, row, pi_min(a->g, row + PI_ATTEND_ROWS));
+        sees_block(&x, &rows, from + i % (to - from));
         attend_block(a, &one, &x, group / groups, from + i % (to - from));
         memcpy(shared + i * floats, one.max, sizeof one.max);
         memcpy(shared + i * floats + PI_ATTEND_ROWS, one.sum, sizeof one.sum);
@@ -339,6 +356,18 @@ static void attend_split(const struct attention *a, int part, int parts)
         }
         end_sums(a, &all, group / groups, row, last);
     }
+}
+
+/* The next of n units for this worker, -1: none. Workers that do not meet behind every step, as for
+ * one token, take turns. */
+static int64_t next_unit(const struct run *run, int64_t *mine, int part, int parts, int64_t n)
+{
+    int64_t i = *mine;
+
+    if (run->n > 1)
+        i = pi_pool_claim(run->pool, part, parts, n);
+    *mine += parts;
+    return i < n ? i : -1;
 }
 
 static void attend_forward(const struct run *run, const struct linked *s, int part, int parts)
@@ -361,7 +390,7 @@ static void attend_forward(const struct run *run, const struct linked *s, int pa
         attend_split(&a, part, parts);
         return;
     }
-    for (i = part; i < units * a.k; i += parts) {
+    for (int64_t mine = part; (i = next_unit(run, &mine, part, parts, units * a.k)) >= 0;) {
         int64_t row = i / a.k * UNIT_ROWS;
 
         attend_unit(&a, i % a.k, row, pi_min(rows, row + UNIT_ROWS), pi_run_scratch(run, part));

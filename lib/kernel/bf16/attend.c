@@ -26,43 +26,36 @@ INLINE_AVX512 void round_row_bf16(uint16_t *y, const float *x, int64_t n)
     }
 }
 
-/* sum[r][p] += over pairs of x[r] * elements of 16 lanes; lines of `stride` bytes, P vectors of
- * them `apart`, `ahead` of which lies what is needed next (0: nothing is asked for). */
-INLINE_AVX512 void add_pairs_bf16(int P, int rows, __m512 sum[][2], const uint16_t *const *x,
-                                  const uint8_t *at, int64_t stride, int64_t apart, int64_t pairs,
-                                  int64_t ahead)
+/* y[r][0..16 P), `stride` floats from row to row, becomes the sum over pairs of x[r] * elements of
+ * 16 lanes, added to what it holds unless `fresh`; lines of `line` bytes, P vectors of them
+ * `apart`, `ahead` of which lies what is needed next. */
+INLINE_AVX512 void add_pairs_bf16(int P, int rows, bool fresh, float *y, int64_t stride,
+                                  const uint16_t *x, const uint8_t *at, int64_t line,
+                                  int64_t apart, int64_t pairs, int64_t ahead)
 {
-    for (int64_t i = 0; i < pairs; i++, at += stride) {
-        __m512bh line[2];
+    __m512 sum[8][2];
 
-#pragma GCC unroll 2
-        for (int p = 0; p < P; p++) {
-            line[p] = (__m512bh)_mm512_loadu_si512(at + p * apart);
-            if (ahead)
-                ask_avx512(at + p * apart + ahead, 64);
-        }
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            __m512bh element = pair_bf16(x[r] + 2 * i);
-#pragma GCC unroll 2
-            for (int p = 0; p < P; p++)
-                sum[r][p] = _mm512_dpbf16_ps(sum[r][p], line[p], element);
-        }
-    }
-}
-
-/* y[r][0..16) and y[r][apart..apart+16), `stride` floats from row to row. */
-INLINE_AVX512 void get_bf16(int P, int rows, __m512 sum[][2], const float *y, int64_t stride)
-{
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
         for (int p = 0; p < P; p++)
-            sum[r][p] = _mm512_loadu_ps(y + r * stride + 16 * p);
-}
+            sum[r][p] = fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(y + r * stride + 16 * p);
+    for (int64_t i = 0; i < pairs; i++, at += line, x += 2) {
+        __m512bh v[2];
 
-INLINE_AVX512 void put_bf16(int P, int rows, __m512 sum[][2], float *y, int64_t stride)
-{
+#pragma GCC unroll 2
+        for (int p = 0; p < P; p++) {
+            v[p] = (__m512bh)_mm512_loadu_si512(at + p * apart);
+            ask_avx512(at + p * apart + ahead, 64);
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            __m512bh element = pair_bf16(x + r * STRETCH_BF16);
+#pragma GCC unroll 2
+            for (int p = 0; p < P; p++)
+                sum[r][p] = _mm512_dpbf16_ps(sum[r][p], v[p], element);
+        }
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -70,43 +63,84 @@ INLINE_AVX512 void put_bf16(int P, int rows, __m512 sum[][2], float *y, int64_t 
             _mm512_storeu_ps(y + r * stride + 16 * p, sum[r][p]);
 }
 
-/* dots[r][t] += dot(q[r], k[t]) over a stretch of pairs, for t in [low, high), rounded to 32. */
-INLINE_AVX512 void scores_bf16(int rows, float (*dots)[PI_KV_KEYS], const uint16_t *const *q,
-                               const uint8_t *k, int64_t panel, int64_t pairs, int64_t low,
-                               int64_t high)
-{
-    __m512 sum[8][2];
-
-    for (int64_t t = low / 32 * 32; t < high; t += 32) {
-        get_bf16(2, rows, sum, dots[0] + t, PI_KV_KEYS);
-        add_pairs_bf16(2, rows, sum, q, k + t / 16 * panel, 64, panel, pairs, 2 * panel);
-        put_bf16(2, rows, sum, dots[0] + t, PI_KV_KEYS);
-    }
-}
-
-/* o[r] += sum over t in [first, last), both even, of s[r][t] * v[t]. */
-INLINE_AVX512 void values_bf16(int rows, float *o, int64_t w, const uint16_t *s, const uint8_t *v,
-                               int64_t first, int64_t last)
+/* o[r] += sum over t in [first, last), both even, of s[r][t] * v[t]; fresh: o holds nothing yet. */
+INLINE_AVX512 void values_bf16(int rows, bool fresh, float *o, int64_t w, const uint16_t *s,
+                               const uint8_t *v, int64_t first, int64_t last)
 {
     int64_t pairs = (last - first) / 2, ahead = VALUES_AHEAD_AVX512 / 2 * w * 4, i = 0;
-    const uint16_t *x[8];
-    __m512 sum[8][2];
 
     if (first >= last)
         return;
     v += first / 2 * w * 4;
-    for (int r = 0; r < rows; r++)
-        x[r] = s + r * STRETCH_BF16 + first;
-    for (; i + 32 <= w; i += 32) {
-        get_bf16(2, rows, sum, o + i, w);
-        add_pairs_bf16(2, rows, sum, x, v + 4 * i, 4 * w, 64, pairs, ahead);
-        put_bf16(2, rows, sum, o + i, w);
+    for (; i + 32 <= w; i += 32)
+        add_pairs_bf16(2, rows, fresh, o + i, w, s + first, v + 4 * i, 4 * w, 64, pairs, ahead);
+    if (i < w)
+        add_pairs_bf16(1, rows, fresh, o + i, w, s + first, v + 4 * i, 4 * w, 64, pairs, ahead);
+}
+
+/* One row's values, those that not all rows see. */
+static __attribute__((noinline)) void values_of_row_bf16(float *o, int64_t w, const uint16_t *s,
+                                                         const uint8_t *v, int64_t first,
+                                                         int64_t last)
+{
+    values_bf16(1, false, o, w, s, v, first, last);
+}
+
+/* 2^x within 2^-18: p(x - floor x), whose coefficients are minimax, scaled by 2^(floor x). */
+INLINE_AVX512 __m512 exp2_bf16(__m512 x)
+{
+    __m512 f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC), p;
+
+    p = _mm512_set1_ps(1.35341668e-2f);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.20114638e-2f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.41442755e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.93003833e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.00000262f));
+    return _mm512_scalef_ps(p, x);
+}
+
+/* Row r's dots s become its scores, then exp(score - max) in bfloat16, 0 where it does not see.
+ * plain: it sees the whole block, and a score is a dot times the scale; the same operations. */
+INLINE_AVX512 void weights_bf16(bool plain, struct attend_sums *y, const struct attend_rows *x,
+                                int64_t r, uint16_t *to, const float *s, float scale, float cap)
+{
+    enum { PARTS = PI_KV_KEYS / 16 };
+    const __m512 none = _mm512_set1_ps(-INFINITY), log2e = _mm512_set1_ps(1.44269504f);
+    __m512 v[PARTS], sum = _mm512_setzero_ps(), most = none;
+    float max;
+
+#pragma GCC unroll 8
+    for (int i = 0; i < PARTS; i++) {
+        if (plain)
+            v[i] = _mm512_mul_ps(_mm512_loadu_ps(s + 16 * i), _mm512_set1_ps(scale));
+        else
+            v[i] = _mm512_mask_mov_ps(none, seen_avx512(16 * i, x->first[r], x->last[r]),
+                                      score_avx512(KV_BF16, x, r, s, 16 * i, NULL, scale, cap));
+        most = _mm512_max_ps(most, v[i]);
     }
-    if (i < w) {
-        get_bf16(1, rows, sum, o + i, w);
-        add_pairs_bf16(1, rows, sum, x, v + 4 * i, 4 * w, 64, pairs, ahead);
-        put_bf16(1, rows, sum, o + i, w);
+    max = _mm512_reduce_max_ps(most);
+    most = _mm512_mul_ps(_mm512_set1_ps(max == -INFINITY ? 0 : max), log2e);
+#pragma GCC unroll 8
+    for (int i = 0; i < PARTS; i++) {
+        v[i] = exp2_bf16(_mm512_fmsub_ps(v[i], log2e, most));
+        sum = _mm512_add_ps(sum, v[i]);
+        _mm256_storeu_si256((__m256i *)(void *)(to + 16 * i), (__m256i)_mm512_cvtneps_pbh(v[i]));
     }
+    y->max[r] = max;
+    y->sum[r] = sum_lanes_avx512(sum);
+}
+
+static __attribute__((noinline)) void softmax_bf16(int rows, struct attend_sums *y,
+                                                   const struct attend_rows *x, int64_t r,
+                                                   pairs_bf16 to, float (*s)[PI_KV_KEYS],
+                                                   float scale, float cap)
+{
+    for (int j = 0; j < rows; j++)
+        if (cap == 0 && x->slope[r + j] == 0 && x->first[r + j] == 0 &&
+            x->last[r + j] == PI_KV_KEYS)
+            weights_bf16(true, y, x, r + j, to[j], s[j], scale, cap);
+        else
+            weights_bf16(false, y, x, r + j, to[j], s[j], scale, cap);
 }
 
 /* Rows r .. r + rows: what all of them see together, the rest one by one, each in its order. */
@@ -118,32 +152,33 @@ INLINE_AVX512 void rows_bf16(int rows, struct attend_sums *y, const struct atten
     struct sight_avx512 n = sight_avx512(x, r, rows, 2);
     int64_t w = pi_kv_width(cv), panel = (c + 1) / 2 * 64;
     _Alignas(64) float s[8][PI_KV_KEYS];
-    pairs_bf16 rounded;
-    const uint16_t *q[8];
+    _Alignas(64) pairs_bf16 rounded;
+    bool together = n.from < n.to;
     float *o = y->o + r * w;
 
-    memset(s, 0, (size_t)rows * sizeof s[0]);
     for (int64_t i = 0; i < c; i += STRETCH_BF16) {
         int64_t some = pi_min(c - i, STRETCH_BF16);
 
-        for (int j = 0; j < rows; j++) {
+        for (int j = 0; j < rows; j++)
             round_row_bf16(rounded[j], x->q[r + j] + i, some);
-            q[j] = rounded[j];
-        }
-        scores_bf16(rows, s, q, block + i / 2 * 64, panel, (some + 1) / 2, n.low, n.high);
+        for (int64_t t = n.low / 32 * 32; t < n.high; t += 32)
+            add_pairs_bf16(2, rows, i == 0, s[0] + t, PI_KV_KEYS, rounded[0],
+                           block + i / 2 * 64 + t / 16 * panel, 64, panel, (some + 1) / 2,
+                           2 * panel);
     }
-    for (int j = 0; j < rows; j++) {
-        int64_t from = x->first[r + j] / 16 * 16;
-
-        softmax_avx512(KV_BF16, y, x, r + j, s[j], NULL, scale, cap);
-        round_row_bf16(rounded[j] + from, s[j] + from, (x->last[r + j] - from + 15) / 16 * 16);
+    softmax_bf16(rows, y, x, r, rounded, s, scale, cap);
+    for (int j = 0; j < rows; j++)
+        together &= n.first[j] == n.from && n.last[j] == n.to;
+    if (together) {
+        values_bf16(rows, true, o, w, rounded[0], v, n.from, n.to);
+        return;
     }
     memset(o, 0, (size_t)(rows * w) * sizeof *o);
     for (int j = 0; j < rows; j++)
-        values_bf16(1, o + j * w, w, rounded[j], v, n.first[j], pi_min(n.last[j], n.from));
-    values_bf16(rows, o, w, rounded[0], v, n.from, n.to);
+        values_of_row_bf16(o + j * w, w, rounded[j], v, n.first[j], pi_min(n.last[j], n.from));
+    values_bf16(rows, false, o, w, rounded[0], v, n.from, n.to);
     for (int j = 0; j < rows; j++)
-        values_bf16(1, o + j * w, w, rounded[j], v, pi_max(n.first[j], n.to), n.last[j]);
+        values_of_row_bf16(o + j * w, w, rounded[j], v, pi_max(n.first[j], n.to), n.last[j]);
 }
 
 static PI_ATTEND(attend_bf16_bf16)
