@@ -163,35 +163,30 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
     }
 }
 
-/* The engine for any number of tokens. */
-static void multiply_any(const struct run *run, const struct linked *s, int64_t n, int64_t row,
-                         int64_t count, int part, int parts)
+/* The engine for any number of tokens; a single one streams all its rows. */
+static void multiply_any(const struct run *run, const struct linked *s, int64_t n, int part,
+                         int parts)
 {
     float *y = pi_run_value(run, s->out); /* [n][rows] */
-    int64_t y_stride = pi_row_stride(s->w.rows), last = row + count;
+    int64_t block = n == 1 ? s->w.rows : PI_ROW_BLOCK, first, last;
     struct activations x = quantise(run, s, n, part, parts);
-    int64_t block = n == 1 ? INT64_MAX : PI_ROW_BLOCK; /* a single token streams all its rows */
 
-    while (row < last) {
-        count = pi_min(block, last - row);
-        pi_product(run, &s->w, s->w.data + row * s->w.stride, count, n, x.at, x.stride, y + row,
-                   y_stride, pi_run_scratch(run, part));
-        row += count;
-    }
+    pi_split(s->w.rows, PI_ROW_GRAIN, part, parts, &first, &last);
+    for (int64_t row = first; row < last; row += block)
+        pi_product(run, &s->w, s->w.data + row * s->w.stride, pi_min(block, last - row), n, x.at,
+                   x.stride, y + row, pi_row_stride(s->w.rows), pi_run_scratch(run, part));
+    add_bias(run, s, n, first, last);
 }
 
 static void linear_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
-    int64_t n = pi_run_rows(run, s->out), first, last;
+    int64_t n = pi_run_rows(run, s->out);
     dot_many_fn *engine = pi_product_engine(run->program, &s->w, n);
 
-    if (engine) {
+    if (engine)
         multiply_with(engine, run, s, n, part, parts);
-        return;
-    }
-    pi_split(s->w.rows, PI_ROW_GRAIN, part, parts, &first, &last);
-    multiply_any(run, s, n, first, last - first, part, parts);
-    add_bias(run, s, n, first, last);
+    else
+        multiply_any(run, s, n, part, parts);
 }
 
 const struct op pi_op_LINEAR = {
