@@ -55,4 +55,18 @@ INLINE_AVX2 __m256i fold_avx2(const __m256i v[8])
                             _mm256_permute2x128_si256(a, b, 0x31));
 }
 
+/* The scales of an operand row. */
+INLINE_AVX2 const float *xscale_avx2(const uint8_t *x, int64_t cols)
+{
+    return (const float *)(const void *)(x + pi_operand_scales(cols));
+}
+
+/* Lane k: the sum of all lanes of v[k]. */
+INLINE_AVX2 __m128i fold_q8k_avx2(const __m256i v[4])
+{
+    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
+
+    return _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+}
+
 #endif

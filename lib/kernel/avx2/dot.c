@@ -8,6 +8,7 @@
  */
 #include "four.h"
 #include "panel.h"
+#include "grid.h"
 
 enum {
     FEW_AVX2 = 6,         /* tokens up to which transposing the weights does not pay */
@@ -21,11 +22,6 @@ INLINE_AVX2 __m256i products_avx2(enum dtype type, __m256i w, __m256i x)
     if (is_signed_avx2(type))
         return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_maddubs_epi16(w, x);
-}
-
-INLINE_AVX2 const float *xscale_avx2(const uint8_t *x, int64_t cols)
-{
-    return (const float *)(const void *)(x + pi_operand_scales(cols));
 }
 
 /* Two dwords, each in four lanes. */
@@ -160,14 +156,6 @@ INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
             dot[t] = _mm256_sub_epi32(
                 dot[t], _mm256_madd_epi16(_mm256_slli_epi16(groups, offset_avx2(type)), xsum));
     }
-}
-
-/* Lane k: the sum of all lanes of v[k]. */
-INLINE_AVX2 __m128i fold_q8k_avx2(const __m256i v[4])
-{
-    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
-
-    return _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
 }
 
 /* One block, the sums of token t at 4 * t; returns the bits of its scales. */
@@ -388,17 +376,23 @@ DOT(q5_k,   DTYPE_Q5_K,   q8k,  256,   4,    0)
 DOT(q6_k,   DTYPE_Q6_K,   q8k,  256,   2,    5)
 DOT(iq4_xs, DTYPE_IQ4_XS, q8k,  256,   1,    0)
 
-/* Formats that are dear to read have one engine for any number of tokens. */
+/* y[t][r]: the same for the formats of grid.h */
 #define DOT_GRID(format, TYPE)                                                                    \
     static void chunk_##format##_avx2(struct chunk_avx2 *to, const uint8_t *w)                    \
     {                                                                                             \
-        chunk_grid_avx2(read_##format, 0, to, w);                                                 \
+        chunk_grid_avx2(read_##format##_avx2, 0, to, w);                                          \
     }                                                                                             \
     static PI_DOT(dot_##format##_avx2)                                                            \
     {                                                                                             \
+        const int64_t bytes = pi_dtype(TYPE).bytes;                                               \
         const struct format_avx2 f = { .chunk = chunk_##format##_avx2, .block = 256,              \
-                                       .bytes = pi_dtype(TYPE).bytes, .span = 1 };                \
-        many_avx2(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                      \
+                                       .bytes = (int)bytes, .span = 1 };                          \
+        if (m > 2 && rows >= PANEL_LEAST_AVX2) {                                                  \
+            many_avx2(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                  \
+            return;                                                                               \
+        }                                                                                         \
+        rows_grid_avx2(read_##format##_avx2, bytes, rows, cols, w, w_stride, m, x, x_stride, y,   \
+                       y_stride);                                                                 \
     }
 
 DOT_GRID(iq2_xxs, DTYPE_IQ2_XXS)

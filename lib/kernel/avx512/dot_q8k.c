@@ -12,6 +12,7 @@
  */
 #include "many.h"
 #include "quantize.h"
+#include "kernel/avx2/grid.h"
 
 enum { SLAB_Q8K_AVX512 = SLAB_AVX2 / 256 /* blocks, one for each lane */ };
 
@@ -484,11 +485,11 @@ DOT(q5_k, DTYPE_Q5_K, true)
 DOT(q6_k, DTYPE_Q6_K, false)
 DOT(iq4_xs, DTYPE_IQ4_XS, true)
 
-/* Formats that are dear to read have one engine for any number of tokens. */
+/* Few tokens of the formats of avx2/grid.h go by its engine, which adds in the same order. */
 #define DOT_GRID(format, TYPE)                                                                    \
     static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
     {                                                                                             \
-        chunk_grid_avx2(read_##format, 7, to, w);                                                 \
+        chunk_grid_avx2(read_##format##_avx2, 7, to, w);                                          \
     }                                                                                             \
     INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
     {                                                                                             \
@@ -498,7 +499,11 @@ DOT(iq4_xs, DTYPE_IQ4_XS, true)
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
         const struct format_avx512 f = format_##format##_avx512();                                \
-        many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                \
+        if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
+            rows_grid_avx2(read_##format##_avx2, f.bytes, rows, cols, w, w_stride, m, x,          \
+                           x_stride, y, y_stride);                                                \
+        else                                                                                      \
+            many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
     }                                                                                             \
     static PI_DOT_MANY(dot_many_##format##_avx512)                                                \
     {                                                                                             \
