@@ -71,6 +71,7 @@
     ROW(gptoss) \
     ROW(rwkv6) \
     ROW(rwkv7) \
+    ROW(nemotron_h) \
     /* rows end here */
 
 #define DECLARED(name) extern const struct arch pi_arch_##name;

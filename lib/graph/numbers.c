@@ -29,6 +29,7 @@ static const struct constant file_words[] = {
     { "hybrid", 1 },
     { "nope", 0 }, { "rope", 1 },
     { "LLLG", 4 }, /* three local layers, then a global one */
+    { "mlp", 2 }, { "moe", 3 }, { "M", 0 }, { "*", 1 }, { "-", 2 }, { "E", 3 },
 };
 
 static bool find_constant(const struct constant *rows, size_t n, struct str name, double *out)

@@ -13,8 +13,9 @@
 #include "export.h"
 
 /* A hyper-parameter. Tables end with an empty row. In both kinds of file it may be an array with
- * one item a layer, and a string names a constant. A fallback that names `layer`, or such a
- * key, has one value a layer too. The order of rows has no meaning. */
+ * one item a layer, and a string names a constant, or one a layer by single letters. A fallback
+ * that names `layer`, or such a key, has one value a layer too. The order of rows is without
+ * meaning. */
 struct key {
     const char *name;     /* in expressions */
     const char *gguf;     /* metadata key behind "<arch>."; alternatives a|b; "": none */

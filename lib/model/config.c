@@ -85,6 +85,32 @@ static int read_array(struct number *row, const struct meta *m, bool hf, const c
     return PITH_OK;
 }
 
+/* Whether the string is no word, but one letter a layer, each of which is a word. */
+static bool is_letters(struct str text)
+{
+    double value;
+    bool all = text.n > 1 && !pi_arch_word(text) && !pi_constant(text, &value);
+
+    for (size_t i = 0; all && i < text.n; i++)
+        all = pi_constant((struct str){ text.at + i, 1 }, &value);
+    return all;
+}
+
+static int read_letters(struct number *row, struct str text, const char *key, struct arena *arena,
+                        pith_error *err)
+{
+    double *values = pi_arena_alloc(arena, text.n, sizeof *values);
+
+    if (!values)
+        return pi_no_memory(err, key, text.n * sizeof *values);
+    for (size_t i = 0; i < text.n; i++)
+        pi_constant((struct str){ text.at + i, 1 }, &values[i]);
+    row->value = values[0];
+    row->per_layer = values;
+    row->n_layers = (int64_t)text.n;
+    return PITH_OK;
+}
+
 /* Whether the formula names `layer`, or a number that has one value a layer. */
 static bool varies(const struct numbers *n, const char *formula)
 {
@@ -167,8 +193,10 @@ static int read_key(struct numbers *n, const struct key *key, const struct readi
         TRY(read_array(row, m, w->hf, name, arena, err));
     } else if (m->type == META_STR) {
         const uint8_t *cursor = m->at;
+        struct str text = pi_meta_next_str(&cursor);
 
-        TRY(read_word(&row->value, pi_meta_next_str(&cursor), w->hf, name, err));
+        TRY(is_letters(text) ? read_letters(row, text, name, arena, err)
+                             : read_word(&row->value, text, w->hf, name, err));
     } else {
         row->value = pi_meta_number(m, 0);
     }

@@ -28,6 +28,8 @@ each golden.json names. Besides model_type and config a row may have
     gguf_arch        converted, before finish, as if it were that architecture
     prepare(model)   changes how it computes
     attention        another implementation than the eager one
+    raw              the converter reads config.json as it is stored, without
+                     what transformers makes of it
 
 golden.json:
     versions
@@ -128,6 +130,10 @@ def convert(folder, row, peer):
     import conversion
     import gguf
 
+    load = conversion.ModelBase.load_hparams
+    if row.get("raw"):
+        conversion.ModelBase.load_hparams = staticmethod(
+            lambda *_, **__: json.loads((folder / "config.json").read_text()))
     hparams = conversion.ModelBase.load_hparams(folder, False)
     hparams.update(row.get("hparams", {}))
     arch = row.get("architecture") or conversion.get_model_architecture(
@@ -157,6 +163,7 @@ def convert(folder, row, peer):
 
         job.set_gguf_parameters = with_vocabulary
         job.write()
+    conversion.ModelBase.load_hparams = staticmethod(load)
     words.unlink()
 
 

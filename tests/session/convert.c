@@ -62,6 +62,13 @@ static const struct {
     { "deepseek", ".expert_weights_scale", "1, which is the default" },
     { "phi2", "tokenizer.ggml.add_bos_token", "there is no tokenizer" },
     { "glm", "tokenizer.ggml.add_bos_token", "" },
+    { "nemotron-h", ".context_length", "2^20 whatever config.json says" },
+    { "nemotron-h", ".attention.layer_norm_epsilon", "it has other norms" },
+    { "nemotron-h", ".rope.dimension_count", "nothing turns" },
+    { "nemotron-h", ".rope.scaling.finetuned", "" },
+    { "nemotron-h", ".attn_q.weight", "ordered for angles that there are not, and so are keys" },
+    { "nemotron-h", ".attn_k.weight", "" },
+    { "nemotron-h-moe", "", "called nemotron_h as without experts, which llama.cpp reads alike" },
     /* model_type is llama's there, or the text part of a model that sees is one of its own */
     { "exaone", "", "" }, { "qwen2vl", "", "" }, { "qwen3vl", "", "" }, { "qwen3vlmoe", "", "" },
     { "qwen2_5vl", "", "" }, { "rwkv6", ".time_mix_lerp_fused.weight", "is five tensors" },

@@ -13,6 +13,30 @@ EXPERTS = dict(intermediate_size=48, moe_intermediate_size=16,
                shared_expert_intermediate_size=24, num_experts=5,
                num_experts_per_tok=2, norm_topk_prob=True,
                decoder_sparse_step=1, mlp_only_layers=[])
+NEMOTRON = dict(
+    SMALL, intermediate_size=40, num_attention_heads=4, num_key_value_heads=2,
+    head_dim=12, layer_norm_epsilon=1e-3, mamba_num_heads=4, mamba_head_dim=8,
+    n_groups=2, ssm_state_size=12, conv_kernel=4, chunk_size=8,
+    mamba_hidden_act="silu", tie_word_embeddings=False,
+    time_step_min=1e-12)  # a bound that transformers alone has
+
+
+def letters(pattern):
+    """As published: one letter a layer, and experts only where there are."""
+    def rewrite(config):
+        for key in list(config):
+            if key in ("layers_block_type", "layer_types") or (
+                    "E" not in pattern and key.startswith((
+                        "moe_", "n_routed", "n_shared", "n_group", "topk_",
+                        "norm_topk", "num_experts", "routed_"))) \
+                    and key != "n_groups":
+                del config[key]
+        config.update(num_hidden_layers=len(pattern),
+                      rms_norm_eps=config["layer_norm_epsilon"],
+                      hybrid_override_pattern=pattern)
+    return rewrite
+
+
 GRANITE = dict(num_attention_heads=4, num_key_value_heads=2,
                rms_norm_eps=1e-3, mamba_n_heads=4, mamba_d_head=16,
                mamba_n_groups=1, mamba_d_state=12, mamba_d_conv=4,
@@ -82,6 +106,20 @@ MODELS = {
         num_local_experts=5, num_experts_per_tok=2,
         shared_intermediate_size=24,
         layer_types=["linear_attention", "full_attention"])),
+    "nemotron-h": dict(
+        model_type="nemotron_h", raw=True, hparams=dict(d_head=8),
+        rewrite=letters("M-*M"), config=dict(
+            NEMOTRON, hybrid_override_pattern="M-*M")),
+    "nemotron-h-moe": dict(
+        model_type="nemotron_h", raw=True, hparams=dict(d_head=8),
+        rewrite=letters("ME*ME"), config=dict(
+            NEMOTRON, hybrid_override_pattern="ME*ME", n_routed_experts=6,
+            num_experts_per_tok=2, moe_intermediate_size=16,
+            moe_shared_expert_intermediate_size=24,
+            moe_latent_size=20, routed_scaling_factor=1.7),
+        adjust=lambda model: [
+            layer.mixer.gate.e_score_correction_bias.uniform_(-0.5, 0.5)
+            for layer in model.model.layers[1::3]]),
     "lfm2moe": dict(model_type="lfm2_moe", config=dict(
         SMALL, intermediate_size=48, moe_intermediate_size=24,
         num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
