@@ -20,6 +20,7 @@ static const struct {
     { "cwm", "sliding_window" }, { "llama4-vision", "attention_chunk_size" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
     { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },
+    { "llama4-vision", "attention_chunk_size" },
     { "ministral", "sliding_window" },
     { "mistral-window", "sliding_window" }, { "rope-yarn-exact", "truncate" },
     { "rope-yarn-scales", "magnitude" },
