@@ -10,21 +10,32 @@ extern const struct arch pi_arch_dense, pi_arch_internlm2, pi_arch_baichuan;
 
 static const struct key internlm2_keys[] = {
     { "interleaved", "", "", "!hf", true },
-    { "grouped", "", "", "hf" },
+    { "grouped", "", "", "hf", true },
     { 0 }
 };
 
 #define ATTENTION(name) "layers.%d.attention." name
 #define QKV_ROWS "(heads + 2*kv)*hd"
+/* of each group: its first row, how many, all */
+#define GROUP_ROWS ",(heads/kv + 2)*hd"
+#define Q_ROWS "0,heads/kv*hd" GROUP_ROWS
+#define K_ROWS "heads/kv*hd,hd" GROUP_ROWS
+#define V_ROWS "(heads/kv + 1)*hd,hd" GROUP_ROWS
 
 static const struct weight internlm2_weights[] = {
     { "embed", "token_embd.weight", "tok_embeddings.weight", "vocab,dim" },
     { "norm1", "blk.%d.attn_norm.weight", "layers.%d.attention_norm.weight", "dim" },
     { "qkv", NULL, ATTENTION("wqkv.weight"), QKV_ROWS ",dim" },
     { "qkv.bias?", NULL, ATTENTION("wqkv.bias"), QKV_ROWS },
-    { "q", "blk.%d.attn_q.weight", NULL, "heads*hd,dim" },
-    { "k", "blk.%d.attn_k.weight", NULL, "kv*hd,dim" },
-    { "v", "blk.%d.attn_v.weight", NULL, "kv*hd,dim" },
+    { "q", "blk.%d.attn_q.weight", NULL, "heads*hd,dim", .order = ORDER_PAIRS,
+      .of = "qkv:" Q_ROWS },
+    { "k", "blk.%d.attn_k.weight", NULL, "kv*hd,dim", .order = ORDER_PAIRS, .of = "qkv:" K_ROWS },
+    { "v", "blk.%d.attn_v.weight", NULL, "kv*hd,dim", .of = "qkv:" V_ROWS },
+    { "q.bias?", "blk.%d.attn_q.bias", NULL, "heads*hd", .order = ORDER_PAIRS,
+      .of = "qkv.bias:" Q_ROWS },
+    { "k.bias?", "blk.%d.attn_k.bias", NULL, "kv*hd", .order = ORDER_PAIRS,
+      .of = "qkv.bias:" K_ROWS },
+    { "v.bias?", "blk.%d.attn_v.bias", NULL, "kv*hd", .of = "qkv.bias:" V_ROWS },
     { "o", "blk.%d.attn_output.weight", ATTENTION("wo.weight"), "dim,heads*hd" },
     { "o.bias?", "blk.%d.attn_output.bias", ATTENTION("wo.bias"), "dim" },
     { "norm2", "blk.%d.ffn_norm.weight", "layers.%d.ffn_norm.weight", "dim" },
@@ -49,23 +60,21 @@ static const struct key baichuan_keys[] = {
     { 0 }
 };
 
+#define PACK_ROWS "dim + hf*2*dim"
 #define W_PACK "layers.%d.self_attn.W_pack.weight"
 
 static const struct weight baichuan_weights[] = {
-    { "q", "blk.%d.attn_q.weight", W_PACK, "dim,dim", "0", "dim + hf*2*dim",
+    { "q", "blk.%d.attn_q.weight", W_PACK, "dim,dim", "0", PACK_ROWS,
       .order = ORDER_PAIRS },
-    { "k", "blk.%d.attn_k.weight", W_PACK, "dim,dim", "hf*dim", "dim + hf*2*dim",
+    { "k", "blk.%d.attn_k.weight", W_PACK, "dim,dim", "hf*dim", PACK_ROWS,
       .order = ORDER_PAIRS },
-    { "v", "blk.%d.attn_v.weight", W_PACK, "dim,dim", "hf*2*dim", "dim + hf*2*dim" },
+    { "v", "blk.%d.attn_v.weight", W_PACK, "dim,dim", "hf*2*dim", PACK_ROWS },
     { "head_lengths", NULL, "lm_head.weight", "vocab,dim", .fix = FIX_LENGTHS,
       .when = "second >= 0" },
     { 0 }
 };
 
-static const struct put baichuan_puts[] = {
-    { "attention.head_count_kv", "kv" },
-    { 0 }
-};
+static const struct put baichuan_puts[] = { { "attention.head_count_kv", "kv" }, { 0 } };
 
 const struct arch pi_arch_baichuan = {
     .name = "baichuan", .like = &pi_arch_dense, .keys = baichuan_keys,

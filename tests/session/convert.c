@@ -15,9 +15,7 @@ static const char *current;
 static const struct {
     const char *model, *what;
 } refused[] = {
-    { "baichuan2", "lm_head.weight" }, { "internlm2", "grouped" },
-    { "internlm2-biases", "grouped" }, { "apertus", "plus" },
-    { "cwm", "sliding_window" }, { "llama4-vision", "attention_chunk_size" },
+    { "apertus", "plus" }, { "baichuan2", "lm_head.weight" }, { "cwm", "sliding_window" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
     { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },
     { "llama4-vision", "attention_chunk_size" },
