@@ -104,7 +104,7 @@ $(BUILD)/examples/%: examples/%.c $(BUILD)/libpith.a
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
-$(TESTS): $(BUILD)/%: %.c $(wildcard tests/*.h tests/golden/*.h tests/text/*.h) $(BUILD)/libpith.a
+$(TESTS): $(BUILD)/%: %.c $(wildcard tests/*.h tests/golden/*.h tests/golden/*.inc tests/text/*.h) $(BUILD)/libpith.a
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 

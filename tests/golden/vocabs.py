@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/golden/vocabs/*.gguf: a small vocabulary of every kind that GGUF has, trained on the
-first of the texts of texts.mixed.
+first of the texts of texts.mixed. (WordPiece's trainer breaks ties by chance: bert.gguf is one of
+several that it makes.)
 
     pip install tokenizers==0.23.3 sentencepiece==0.2.3 protobuf numpy;  python tests/golden/vocabs.py
 """
@@ -141,7 +142,8 @@ def main():
           tokens=tokens[:5] + [p[2:] if p.startswith("##") else "▁" + p for p in tokens[5:]],
           unknown_token_id=1, cls_token_id=2, seperator_token_id=3, padding_token_id=0)
 
-    counts = collections.Counter(d[i:i + n] for d in data for i in range(len(d)) for n in (2, 3, 4, 6))
+    counts = collections.Counter(d[i:i + n] for d in data for n in (2, 3, 4, 6)
+                                 for i in range(len(d) - n + 1))
     longest = [bytes([b]) for b in range(256)]
     longest += sorted(s for s, _ in counts.most_common(SIZE - 256))
     write("rwkv", model="rwkv", tokens=["<s>"] + [repr(s)[2:-1] for s in longest],
