@@ -2,7 +2,7 @@
  */
 #include "metas.h"
 
-static int64_t find_row(const struct metas *m, struct str key)
+static int64_t find_key_row(const struct metas *m, struct str key)
 {
     for (int64_t i = 0; i < m->n; i++)
         if (pi_str_equal(m->rows[i].key, key))
@@ -29,7 +29,7 @@ static int add_row(struct metas *m, const char *key, enum meta_type type, bool i
                    size_t count, size_t bytes, uint8_t **at, pith_error *err)
 {
     struct str name = pi_str(key);
-    int64_t i = find_row(m, name);
+    int64_t i = find_key_row(m, name);
 
     if (i < 0 && m->n == m->capacity)
         TRY(grow_rows(m, err));
@@ -162,7 +162,7 @@ int pi_metas_bools(struct metas *m, const char *key, const bool *values, size_t 
 
 void pi_metas_remove(struct metas *m, const char *key)
 {
-    int64_t i = find_row(m, pi_str(key));
+    int64_t i = find_key_row(m, pi_str(key));
 
     if (i < 0)
         return;

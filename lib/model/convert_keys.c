@@ -118,7 +118,7 @@ static int put_number(struct converting *c, const char *key, const double *value
 }
 
 /* "<arch>." and the first of the alternatives, in the arena. */
-static int full_key(struct converting *c, const char *alternatives, const char **out,
+static int gguf_key(struct converting *c, const char *alternatives, const char **out,
                     pith_error *err)
 {
     struct str rest = pi_str(alternatives), arch = c->says.arch, key;
@@ -179,7 +179,7 @@ static int put_key(struct converting *c, const struct key *key, pith_error *err)
 
     if (!has)
         return PITH_OK;
-    TRY(full_key(c, key->gguf, &full, err));
+    TRY(gguf_key(c, key->gguf, &full, err));
     return has->per_layer ? put_number(c, full, has->per_layer, (size_t)has->n_layers, err)
                           : put_number(c, full, &has->value, 1, err);
 }
@@ -208,7 +208,7 @@ static int put_put(struct converting *c, const struct put *put, pith_error *err)
         TRY(pi_numbers_eval(&c->has, pi_str(put->when), -1, &when, err));
     if (when == 0 || !put->value)
         return PITH_OK;
-    TRY(full_key(c, put->key, &full, err));
+    TRY(gguf_key(c, put->key, &full, err));
     if (put->value[0] == '#')
         return put_list(c, full, put->value + 1, err);
     if (put->value[0] == '=')

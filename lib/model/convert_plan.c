@@ -48,7 +48,7 @@ static int index_bounds(struct converting *c, pith_error *err)
 }
 
 /* The folder's weight of that row, of the layer or of none; -1: there is none. */
-static int find_bound(const struct converting *c, struct str name, int layer)
+static int bound_of_row(const struct converting *c, struct str name, int layer)
 {
     char text[PI_NAME_BYTES];
     int64_t i = pi_map_find(&c->by_row, row_key(name, layer, text));
@@ -300,10 +300,10 @@ static int plan_row(struct converting *c, const struct weight *row, int layer, p
         TRY(pi_numbers_eval(&c->says, pi_str(row->when), layer, &when, err));
     if (when == 0)
         return PITH_OK;
-    bound = find_bound(c, name, layer);
+    bound = bound_of_row(c, name, layer);
     if (bound < 0 && row->of) {
         TRY(read_of(c, row, layer, &name, p, err));
-        bound = find_bound(c, name, layer);
+        bound = bound_of_row(c, name, layer);
     }
     if (bound < 0 && row->name[strlen(row->name) - 1] == '?')
         return PITH_OK;

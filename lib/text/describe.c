@@ -75,7 +75,7 @@ static int add_tokens(struct describing *d, bool marked)
 }
 
 /* The two pieces of a merge, which the opened tokenizer has proved. */
-static void read_merge(const struct json *v, struct str *left, struct str *right)
+static void merge_pieces(const struct json *v, struct str *left, struct str *right)
 {
     struct str rest = pi_json_text(v);
 
@@ -113,7 +113,7 @@ static int add_merges(struct describing *d)
     for (struct json_walk w = pi_json_walk(merges); pi_json_next(&w);) {
         struct str left, right;
 
-        read_merge(w.value, &left, &right);
+        merge_pieces(w.value, &left, &right);
         TRY(join_pieces(d, left, STR(" "), right, &texts[n++]));
     }
     return pi_metas_strs(d->m, "tokenizer.ggml.merges", texts, n, d->err);
@@ -134,7 +134,7 @@ static int add_ranks(struct describing *d)
         struct str left, right, whole;
         int32_t id;
 
-        read_merge(w.value, &left, &right);
+        merge_pieces(w.value, &left, &right);
         TRY(join_pieces(d, left, STR(""), right, &whole));
         id = pi_vocab_find(&d->t->vocab, whole);
         if (id >= 0 && scores[id] <= -(float)count)
@@ -396,7 +396,7 @@ static int describe_unigram(struct describing *d)
 
 /* ---- the door ---- */
 
-static int describe(struct describing *d)
+static int describe_model(struct describing *d)
 {
     const struct pipeline *p = &d->t->pipeline;
 
@@ -432,7 +432,7 @@ int pi_describe_tokenizer(struct metas *m, struct weights *w, int64_t least, int
     if (t->vocab.n > least)
         return pi_fail(err, PITH_E_FORMAT, "the vocabulary has %d tokens, the model only %lld",
                        t->vocab.n, (long long)least);
-    TRY(describe(&d));
+    TRY(describe_model(&d));
     *tokens = d.n;
     TRY(pi_meta_str(w, "tokenizer.chat_template", &template, &found, err));
     return found ? pi_metas_str(m, "tokenizer.chat_template", template, err) : PITH_OK;
