@@ -8,6 +8,7 @@
     ROW(qwen3) \
     ROW(gpt2) \
     ROW(llama4) \
+    ROW(phimoe) \
     ROW(arcee) \
     ROW(minicpm) \
     ROW(deepseek) \

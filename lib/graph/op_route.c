@@ -16,7 +16,7 @@
 
 #include <math.h>
 
-enum { USED, SIGMOID, NORM, ROUTE_FACTOR, GROUPS, GROUPS_USED, GROUP_BEST };
+enum { USED, SIGMOID, NORM, ROUTE_FACTOR, GROUPS, GROUPS_USED, GROUP_BEST, MARGIN };
 
 /* Sums of weights below this are as good as zero. Source: DeepSeek-V3. */
 #define SUM_TINY 1e-20f
@@ -119,6 +119,19 @@ static void score_experts(const struct run *run, const struct linked *s, const f
         score[i] = s->p[SIGMOID] != 0 ? 1 / (1 + expf(-logits[i])) : expf(logits[i] - max) / sum;
 }
 
+/* The softmax of the best logit among those that are left and at most a margin, relative to the
+ * larger, below it. Liu et al. 2024, arXiv 2409.12136. */
+static float share_of_best(const float *logits, const uint8_t *out, int64_t n, float best,
+                           float margin)
+{
+    float sum = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        if (!out[i] && !(best - logits[i] > margin * fmaxf(fabsf(logits[i]), best)))
+            sum += expf(logits[i] - best);
+    return 1 / sum;
+}
+
 static void route_token(const struct run *run, const struct linked *s, const float *logits,
                         int64_t experts, float *score, float *routes)
 {
@@ -137,6 +150,8 @@ static void route_token(const struct run *run, const struct linked *s, const flo
     for (int64_t i = 0; i < used; i++) {
         int64_t at = best_of(bias ? choice : logits, out, experts);
 
+        if (s->p[MARGIN] != 0)
+            score[at] = share_of_best(logits, out, experts, logits[at], (float)s->p[MARGIN]);
         out[at] = 1;
         routes[i] = (float)at;
         routes[used + i] = score[at];

@@ -15,6 +15,7 @@ static const char *current;
 static const struct {
     const char *model, *what;
 } refused[] = {
+    { "phimoe", "magnitude" },
     { "apertus", "plus" }, { "baichuan2", "lm_head.weight" }, { "cwm", "sliding_window" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
     { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },
@@ -57,6 +58,7 @@ static const struct {
     { "qwen35moe", ".full_attention_interval", "" },
     { "qwen3next", ".full_attention_interval", "" },
     { "gemma3n", ".activation_sparsity_scale", "rounded otherwise; -40 cuts nothing as -inf does" },
+    { "phimoe-plain", ".rope.scaling.original_context_length", "nothing is scaled" },
     { "deepseek", ".rope.scaling.type", "none, which is the default" },
     { "deepseek", ".expert_weights_scale", "1, which is the default" },
     { "phi2", "tokenizer.ggml.add_bos_token", "there is no tokenizer" },

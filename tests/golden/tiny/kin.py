@@ -144,6 +144,19 @@ MODELS = {
             norm_topk_prob=False, moe_intermediate_size=12, mlp_only_layers=[0],
             shared_expert_intermediate_size=24, rope_parameters=dict(
                 ROPE, rope_theta=10000.0))),
+    "phimoe": dict(model_type="phimoe", gguf=False, config=dict(
+        SMALL, num_local_experts=6, num_experts_per_tok=2, intermediate_size=24,
+        router_jitter_noise=0.25, attention_bias=True, lm_head_bias=True,
+        sliding_window=10, original_max_position_embeddings=256,
+        rope_parameters=dict(rope_type="longrope", rope_theta=5000.0, short_mscale=1.3,
+            long_mscale=1.3, original_max_position_embeddings=256,
+            short_factor=[1.0, 1.1, 1.3, 1.6], long_factor=[2.0, 2.0, 3.0, 4.0]))),
+    # llama.cpp's converter knows the release's noise alone.
+    "phimoe-plain": dict(model_type="phimoe", architecture="PhiMoEForCausalLM",
+        hparams=dict(original_max_position_embeddings=256), config=dict(
+        SMALL, num_local_experts=4, num_experts_per_tok=2, intermediate_size=24,
+        attention_bias=True, lm_head_bias=True, sliding_window=256,
+        rope_parameters=ROPE)),
     "hunyuan-moe": dict(model_type="hunyuan_v1_moe", hparams=dict(
         moe_intermediate_size=[32, 32], num_shared_expert=[1, 1]), config=dict(
         MOE, head_dim=8, num_experts=4, num_hidden_layers=2, moe_topk=[2, 2],
