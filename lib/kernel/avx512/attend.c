@@ -145,8 +145,15 @@ INLINE_AVX512 void values_avx512(enum kv_type type, int rows, float *o, int64_t 
         columns_avx512(type, 1, rows, o + i, w, s, v + i * column, first, last, i == 0);
 }
 
+/* What every width of a tile shares is one function for each type, not inlined into all. */
+typedef void softmax_avx512_fn(struct attend_sums *y, const struct attend_rows *x, int64_t r,
+                               float *s, const float *scales, float scale, float cap);
+typedef void values_avx512_fn(float *o, int64_t w, float (*s)[PI_KV_KEYS], const uint8_t *v,
+                              int64_t first, int64_t last);
+
 /* Rows r .. r + rows: what all of them see together, the rest one by one, each in its order. */
-INLINE_AVX512 void rows_avx512(enum kv_type type, int rows, struct attend_sums *y,
+INLINE_AVX512 void rows_avx512(enum kv_type type, softmax_avx512_fn *softmax,
+                               values_avx512_fn *values_one, int rows, struct attend_sums *y,
                                const struct attend_rows *x, int64_t r, const uint8_t *block,
                                int64_t c, int64_t cv, float scale, float cap)
 {
@@ -160,52 +167,57 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, int rows, struct attend_sums *
     for (int64_t t = n.low / 32 * 32; t < n.high; t += 32)
         scores_avx512(type, rows, s, x->q + r, block, c, t);
     for (int j = 0; j < rows; j++)
-        softmax_avx512(type, y, x, r + j, s[j], scales, scale, cap);
+        softmax(y, x, r + j, s[j], scales, scale, cap);
     memset(o, 0, (size_t)(rows * w) * sizeof *o);
     for (int j = 0; j < rows; j++)
-        values_avx512(type, 1, o + j * w, w, s + j, v, n.first[j], pi_min(n.last[j], n.from));
+        values_one(o + j * w, w, s + j, v, n.first[j], pi_min(n.last[j], n.from));
     values_avx512(type, rows, o, w, s, v, n.from, n.to);
     for (int j = 0; j < rows; j++)
-        values_avx512(type, 1, o + j * w, w, s + j, v, pi_max(n.first[j], n.to), n.last[j]);
+        values_one(o + j * w, w, s + j, v, pi_max(n.first[j], n.to), n.last[j]);
 }
 
-INLINE_AVX512 void attend_avx512(enum kv_type type, struct attend_sums *y,
-                                 const struct attend_rows *x, const uint8_t *block, int64_t c,
-                                 int64_t cv, float scale, float cap)
-{
-    int64_t r = 0;
-
-    if (x->n == 8) {
-        rows_avx512(type, 8, y, x, 0, block, c, cv, scale, cap);
-        return;
+#define ATTEND(format, TYPE)                                                                      \
+    static __attribute__((noinline)) void softmax_##format##_avx512(                              \
+        struct attend_sums *y, const struct attend_rows *x, int64_t r, float *s,                  \
+        const float *scales, float scale, float cap)                                              \
+    {                                                                                             \
+        softmax_avx512(TYPE, y, x, r, s, scales, scale, cap);                                     \
+    }                                                                                             \
+    static __attribute__((noinline)) void values_##format##_avx512(                               \
+        float *o, int64_t w, float (*s)[PI_KV_KEYS], const uint8_t *v, int64_t first,             \
+        int64_t last)                                                                             \
+    {                                                                                             \
+        values_avx512(TYPE, 1, o, w, s, v, first, last);                                          \
+    }                                                                                             \
+    INLINE_AVX512 void rows_##format##_avx512(int rows, struct attend_sums *y,                    \
+                                              const struct attend_rows *x, int64_t r,             \
+                                              const uint8_t *block, int64_t c, int64_t cv,        \
+                                              float scale, float cap)                             \
+    {                                                                                             \
+        rows_avx512(TYPE, softmax_##format##_avx512, values_##format##_avx512, rows, y, x, r,     \
+                    block, c, cv, scale, cap);                                                    \
+    }                                                                                             \
+    static PI_ATTEND(attend_##format##_avx512)                                                    \
+    {                                                                                             \
+        int64_t r = 0;                                                                            \
+        if (x->n == 8) {                                                                          \
+            rows_##format##_avx512(8, y, x, 0, block, c, cv, scale, cap);                         \
+            return;                                                                               \
+        }                                                                                         \
+        for (; r + 4 <= x->n; r += 4)                                                             \
+            rows_##format##_avx512(4, y, x, r, block, c, cv, scale, cap);                         \
+        for (; r + 2 <= x->n; r += 2)                                                             \
+            rows_##format##_avx512(2, y, x, r, block, c, cv, scale, cap);                         \
+        if (r < x->n)                                                                             \
+            rows_##format##_avx512(1, y, x, r, block, c, cv, scale, cap);                         \
     }
-    for (; r + 4 <= x->n; r += 4)
-        rows_avx512(type, 4, y, x, r, block, c, cv, scale, cap);
-    for (; r + 2 <= x->n; r += 2)
-        rows_avx512(type, 2, y, x, r, block, c, cv, scale, cap);
-    if (r < x->n)
-        rows_avx512(type, 1, y, x, r, block, c, cv, scale, cap);
-}
 
-static PI_ATTEND(attend_f32_avx512)
-{
-    attend_avx512(KV_F32, y, x, block, c, cv, scale, cap);
-}
+ATTEND(f32, KV_F32)
+ATTEND(f16, KV_F16)
+ATTEND(bf16, KV_BF16)
+ATTEND(q8, KV_Q8)
 
-static PI_ATTEND(attend_f16_avx512)
-{
-    attend_avx512(KV_F16, y, x, block, c, cv, scale, cap);
-}
-
-static PI_ATTEND(attend_bf16_avx512)
-{
-    attend_avx512(KV_BF16, y, x, block, c, cv, scale, cap);
-}
-
-static PI_ATTEND(attend_q8_avx512)
-{
-    attend_avx512(KV_Q8, y, x, block, c, cv, scale, cap);
-}
+#undef ATTEND
 
 static PI_ATTEND_FOLD(attend_fold_avx512)
 {
