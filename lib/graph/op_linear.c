@@ -187,6 +187,8 @@ static void linear_forward(const struct run *run, const struct linked *s, int pa
         multiply_with(engine, run, s, n, part, parts);
     else
         multiply_any(run, s, n, part, parts);
+    if (n == 1)
+        pi_product_fetch(run, s, part, parts);
 }
 
 const struct op pi_op_LINEAR = {

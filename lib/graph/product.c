@@ -2,7 +2,10 @@
  */
 #include "product.h"
 
-enum { UNPACK_ROWS = 8 }; /* rows unpacked to float32 at once */
+enum {
+    UNPACK_ROWS = 8,       /* unpacked to float32 at once */
+    FETCH_BYTES = 6 * 1024 /* of the next weight; kernels fetch the rest ahead of its use */
+};
 
 int pi_product_check(const struct program *program, const struct matrix *w, pith_error *err)
 {
@@ -76,4 +79,18 @@ dot_many_fn *pi_product_engine(const struct program *program, const struct matri
         return k->dot_many[w->dtype];
     return k->some_tokens && m >= k->some_tokens && m <= PI_MANY_GROUP ? k->dot_some[w->dtype]
                                                                        : NULL;
+}
+
+void pi_product_fetch(const struct run *run, const struct linked *s, int part, int parts)
+{
+    const struct linked *end = run->program->steps + run->program->n_steps, *next = s + 1;
+    int64_t first, last;
+
+    while (next < end && next->op != s->op)
+        next++;
+    if (next == end)
+        return;
+    pi_split(next->w.rows, PI_ROW_GRAIN, part, parts, &first, &last);
+    for (int64_t i = 0; i < pi_min(FETCH_BYTES, (last - first) * next->w.stride); i += 64)
+        __builtin_prefetch(next->w.data + first * next->w.stride + i);
 }

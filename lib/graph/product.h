@@ -42,4 +42,7 @@ static inline bool pi_product_many(const struct kernels *k, int64_t m)
     return k->many_tokens && m >= k->many_tokens;
 }
 
+/* Asks for the first rows of the worker's share of the next matrix of a LINEAR step like s. */
+void pi_product_fetch(const struct run *run, const struct linked *s, int part, int parts);
+
 #endif
