@@ -184,8 +184,8 @@ static dot_many_fn *engine_for(const struct run *run, const struct linked *s,
 
 /* Whether the step before left this one's operands where they are wanted: those of gate and up
  * are the same. */
-static bool is_packed(const struct run *run, const struct linked *s, const struct shares *of,
-                      int64_t n)
+static bool has_packed_rows(const struct run *run, const struct linked *s, const struct shares *of,
+                            int64_t n)
 {
     const struct linked *before = s - 1;
     struct shares x;
@@ -392,7 +392,7 @@ static void experts_forward(const struct run *run, const struct linked *s, int p
     if (n == 1) { /* to pack it several times is cheaper than to meet */
         rows = scratch + l.rows;
         pack_pairs(run, s, &of, &g, 0, 1, rows);
-    } else if (!is_packed(run, s, &of, n)) {
+    } else if (!has_packed_rows(run, s, &of, n)) {
         pi_split(n, 1, part, parts, &first, &last);
         pack_pairs(run, s, &of, &g, first, last, rows);
         pack_groups(run, s, &of, &g, part, parts, rows, (float *)(void *)(scratch + l.product));

@@ -17,7 +17,7 @@
 
 #include <math.h>
 
-enum { COLUMNS = 16 };
+enum { UNIT_COLUMNS = 16 };
 
 /* Some columns of one head. */
 struct place {
@@ -57,7 +57,7 @@ static void walk(const struct run *run, const struct linked *s, int64_t heads, i
                  int64_t c, int part, int parts, token_fn *token)
 {
     float *state = (float *)(void *)(run->state + run->plan->state_at[s - run->program->steps]);
-    int64_t blocks = (c + COLUMNS - 1) / COLUMNS, unit, last;
+    int64_t blocks = (c + UNIT_COLUMNS - 1) / UNIT_COLUMNS, unit, last;
     struct place at = { .run = run, .s = s, .n = n, .c = c,
                         .scratch = pi_run_scratch(run, part) };
 
@@ -66,8 +66,8 @@ static void walk(const struct run *run, const struct linked *s, int64_t heads, i
         int64_t block = unit % blocks, some = pi_min(blocks - block, last - unit);
 
         at.head = unit / blocks;
-        at.i = block * COLUMNS;
-        at.cols = pi_min(some * COLUMNS, c - at.i);
+        at.i = block * UNIT_COLUMNS;
+        at.cols = pi_min(some * UNIT_COLUMNS, c - at.i);
         at.state = state + at.head * n * c + at.i;
         for (int64_t j = 0; run->position == 0 && j < n; j++)
             memset(at.state + j * c, 0, (size_t)at.cols * sizeof *state);
@@ -156,7 +156,7 @@ static bool scan_need(const struct program *program, const struct linked *s,
     (void)plan;
     if (!matrix_need(needs, d.h, d.n, d.c))
         return false;
-    needs->thread = (size_t)pi_max(d.n * COLUMNS, d.c) * sizeof(float);
+    needs->thread = (size_t)pi_max(d.n * UNIT_COLUMNS, d.c) * sizeof(float);
     return !many_rates(s) || pi_mul_size((size_t)pi_row_stride(d.h) * sizeof(float), (size_t)d.n,
                                          &needs->state);
 }
@@ -181,23 +181,23 @@ static void scan_token(const struct place *at, int64_t t)
         r.y[i] += skip[at->head] * x[i];
 }
 
-/* COLUMNS channels, each with states of its own rates; e [n][COLUMNS] are the decays. */
+/* UNIT_COLUMNS channels, each with states of its own rates; e [n][UNIT_COLUMNS] are the decays. */
 static void advance(float *restrict state, int64_t stride, int64_t n, const float *restrict e,
                     const float *restrict v, const float *b, const float *c, float *restrict y)
 {
-    float sum[COLUMNS] = { 0 };
+    float sum[UNIT_COLUMNS] = { 0 };
 
-    for (int64_t j = 0; j < n; j++, e += COLUMNS, state += stride) {
+    for (int64_t j = 0; j < n; j++, e += UNIT_COLUMNS, state += stride) {
         float write = b[j], read = c[j];
 
-        for (int i = 0; i < COLUMNS; i++) {
+        for (int i = 0; i < UNIT_COLUMNS; i++) {
             float now = e[i] * state[i] + write * v[i];
 
             state[i] = now;
             sum[i] += read * now;
         }
     }
-    for (int i = 0; i < COLUMNS; i++)
+    for (int i = 0; i < UNIT_COLUMNS; i++)
         y[i] = sum[i];
 }
 
@@ -205,29 +205,29 @@ static void advance(float *restrict state, int64_t stride, int64_t n, const floa
 static void spread(float *restrict e, const float *restrict rates, int64_t stride, int64_t n,
                    const float *restrict dt)
 {
-    for (int64_t j = 0; j < n; j++, e += COLUMNS, rates += stride)
-        for (int i = 0; i < COLUMNS; i++)
+    for (int64_t j = 0; j < n; j++, e += UNIT_COLUMNS, rates += stride)
+        for (int i = 0; i < UNIT_COLUMNS; i++)
             e[i] = dt[i] * rates[i];
 }
 
-/* Channels [i, i + COLUMNS) of all tokens; rows and state are padded to whole blocks. */
+/* Channels [i, i + UNIT_COLUMNS) of all tokens; rows and state are padded to whole blocks. */
 static void scan_block(const struct run *run, const struct linked *s, const struct scan *d,
                        int64_t i, float *state, float *e)
 {
     struct place at = { .run = run, .s = s, .c = 1, .head = i };
     const float *skip = (const float *)(const void *)s->bias.data;
-    int64_t stride = pi_row_stride(d->h), live = pi_min(COLUMNS, d->h - i);
+    int64_t stride = pi_row_stride(d->h), live = pi_min(UNIT_COLUMNS, d->h - i);
 
     for (int64_t t = 0; t < run->n; t++) {
         const float *x = row_of(&at, 0, t) + i, *dt = row_of(&at, 1, t) + i;
-        float *y = output_of(&at, t), v[COLUMNS] = { 0 }, step[COLUMNS] = { 0 };
+        float *y = output_of(&at, t), v[UNIT_COLUMNS] = { 0 }, step[UNIT_COLUMNS] = { 0 };
 
         for (int k = 0; k < live; k++) {
             step[k] = dt[k];
             v[k] = dt[k] * x[k];
         }
         spread(e, s->floats + i, stride, d->n, step);
-        run->kernels->activate(e, e, d->n * COLUMNS, ACT_EXP);
+        run->kernels->activate(e, e, d->n * UNIT_COLUMNS, ACT_EXP);
         advance(state + i, stride, d->n, e, v, row_of(&at, 2, t), row_of(&at, 3, t), y);
         for (int64_t k = 0; skip && k < live; k++)
             y[k] += skip[i + k] * x[k];
@@ -244,10 +244,10 @@ static void scan_forward(const struct run *run, const struct linked *s, int part
         walk(run, s, d.h, d.n, d.c, part, parts, scan_token);
         return;
     }
-    pi_split(stride / COLUMNS, 1, part, parts, &first, &last);
-    for (int64_t i = first * COLUMNS; i < last * COLUMNS; i += COLUMNS) {
+    pi_split(stride / UNIT_COLUMNS, 1, part, parts, &first, &last);
+    for (int64_t i = first * UNIT_COLUMNS; i < last * UNIT_COLUMNS; i += UNIT_COLUMNS) {
         for (int64_t j = 0; run->position == 0 && j < d.n; j++)
-            memset(state + j * stride + i, 0, COLUMNS * sizeof *state);
+            memset(state + j * stride + i, 0, UNIT_COLUMNS * sizeof *state);
         scan_block(run, s, &d, i, state, pi_run_scratch(run, part));
     }
 }

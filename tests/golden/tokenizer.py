@@ -195,8 +195,17 @@ def scored(meta):
     m.normalizer_spec.remove_extra_whitespaces = not bpe
     m.normalizer_spec.escape_whitespaces = True
     t = sentencepiece.SentencePieceProcessor(model_proto=m.SerializeToString())
+    if not bpe:
+        return t.encode
     # sentencepiece makes U+FFFD of broken bytes; with scored BPE pith keeps them, as llama.cpp does.
-    return (lambda data: restore(t.encode(stand_ins(data)), meta["tokens"])) if bpe else t.encode
+    # What follows a user-defined token starts anew, as in both and in Hugging Face's tokenizers.
+    user = {piece.encode(): i for i, (piece, kind) in
+            enumerate(zip(meta["tokens"], meta["token_type"])) if kind == USER}
+    cut = regex.compile(b"(" + b"|".join(map(regex.escape, sorted(user, key=len, reverse=True))) + b")"
+                     if user else b"(?!)")
+    return lambda data: [i for part in cut.split(data) if part for i in (
+        [user[part]] if part in user else
+        restore(t.encode(stand_ins(part)), meta["tokens"]))]
 
 
 def cases():

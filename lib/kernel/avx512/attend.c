@@ -177,39 +177,39 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, softmax_avx512_fn *softmax,
 }
 
 #define ATTEND(format, TYPE)                                                                      \
-    static __attribute__((noinline)) void softmax_##format##_avx512(                              \
+    static __attribute__((noinline)) void attend_softmax_##format##_avx512(                       \
         struct attend_sums *y, const struct attend_rows *x, int64_t r, float *s,                  \
         const float *scales, float scale, float cap)                                              \
     {                                                                                             \
         softmax_avx512(TYPE, y, x, r, s, scales, scale, cap);                                     \
     }                                                                                             \
-    static __attribute__((noinline)) void values_##format##_avx512(                               \
+    static __attribute__((noinline)) void attend_values_##format##_avx512(                        \
         float *o, int64_t w, float (*s)[PI_KV_KEYS], const uint8_t *v, int64_t first,             \
         int64_t last)                                                                             \
     {                                                                                             \
         values_avx512(TYPE, 1, o, w, s, v, first, last);                                          \
     }                                                                                             \
-    INLINE_AVX512 void rows_##format##_avx512(int rows, struct attend_sums *y,                    \
+    INLINE_AVX512 void attend_rows_##format##_avx512(int rows, struct attend_sums *y,             \
                                               const struct attend_rows *x, int64_t r,             \
                                               const uint8_t *block, int64_t c, int64_t cv,        \
                                               float scale, float cap)                             \
     {                                                                                             \
-        rows_avx512(TYPE, softmax_##format##_avx512, values_##format##_avx512, rows, y, x, r,     \
-                    block, c, cv, scale, cap);                                                    \
+        rows_avx512(TYPE, attend_softmax_##format##_avx512, attend_values_##format##_avx512,      \
+                    rows, y, x, r, block, c, cv, scale, cap);                                     \
     }                                                                                             \
     static PI_ATTEND(attend_##format##_avx512)                                                    \
     {                                                                                             \
         int64_t r = 0;                                                                            \
         if (x->n == 8) {                                                                          \
-            rows_##format##_avx512(8, y, x, 0, block, c, cv, scale, cap);                         \
+            attend_rows_##format##_avx512(8, y, x, 0, block, c, cv, scale, cap);                  \
             return;                                                                               \
         }                                                                                         \
         for (; r + 4 <= x->n; r += 4)                                                             \
-            rows_##format##_avx512(4, y, x, r, block, c, cv, scale, cap);                         \
+            attend_rows_##format##_avx512(4, y, x, r, block, c, cv, scale, cap);                  \
         for (; r + 2 <= x->n; r += 2)                                                             \
-            rows_##format##_avx512(2, y, x, r, block, c, cv, scale, cap);                         \
+            attend_rows_##format##_avx512(2, y, x, r, block, c, cv, scale, cap);                  \
         if (r < x->n)                                                                             \
-            rows_##format##_avx512(1, y, x, r, block, c, cv, scale, cap);                         \
+            attend_rows_##format##_avx512(1, y, x, r, block, c, cv, scale, cap);                  \
     }
 
 ATTEND(f32, KV_F32)
