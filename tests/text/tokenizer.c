@@ -1,7 +1,7 @@
 /* tokenizer.c - vocabularies against published ids, against other implementations
  * (golden/tokenizer.py), and back to the text; and what a big or odd text costs.
  */
-#include "text/tokenizer.h"
+#include "text/tokenizer_parts.h"
 
 #include <time.h>
 
@@ -125,7 +125,13 @@ static uint8_t *with_pre(const uint8_t *data, size_t n, const char *pre, size_t 
     return NULL;
 }
 
-/* Whether the tokens spell the text, but for the space put before it. */
+static bool is_users_token(const struct tokenizer *t, int32_t id)
+{
+    return t->vocab.types[id] == TOKEN_USER;
+}
+
+/* Whether the tokens spell the text, but for the space put before it, and behind a token that the
+ * vocabulary names as the user's: there a text starts anew. */
 static bool spells(const struct tokenizer *t, const struct id_list *ids, struct str text)
 {
     size_t at = 0;
@@ -133,7 +139,9 @@ static bool spells(const struct tokenizer *t, const struct id_list *ids, struct 
     for (size_t i = 0; i < ids->n; i++) {
         struct str piece = pi_token_text(t, ids->ids[i], false);
 
-        if (i == 0 && pi_tokenizer_strips_space(t) && pi_str_starts(piece, STR(" "))) {
+        bool starts = i == 0 || is_users_token(t, ids->ids[i - 1]);
+
+        if (starts && pi_tokenizer_strips_space(t) && pi_str_starts(piece, STR(" "))) {
             piece.at++;
             piece.n--;
         }
