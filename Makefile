@@ -124,16 +124,16 @@ $(BUILD)/tests/api/hpp: tests/api/hpp.cpp include/pith.hpp include/pith.h $(BUIL
 	$(call QUIET,$(CXX) -std=c++17 $(OPT) $(DEBUG) -Iinclude -Itests $(WARNCXX) $(WERROR) $(SAN) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 
 run: $(BUILD)/pith ## see a real model write and classify
-	@echo '$$ pith generate $(MODEL) -p "Once upon a time" --echo -n 300 --temp 0.7 --seed 7'
-	@$(BUILD)/pith generate $(MODEL) -p "Once upon a time" --echo -n 300 --temp 0.7 --seed 7
+	@echo '$$ pith generate $(MODEL) -p "Once upon a time" --echo -n 300 --temp 0.7 --seed 7 --precision exact'
+	@$(BUILD)/pith generate $(MODEL) -p "Once upon a time" --echo -n 300 --temp 0.7 --seed 7 --precision exact
 	@echo
 	@echo '$$ pith classify $(MODEL) --labels positive,negative ...'
-	@$(BUILD)/pith classify $(MODEL) --labels positive,negative \
+	@$(BUILD)/pith classify $(MODEL) --labels positive,negative --precision exact \
 	    "A wonderful film, I enjoyed every minute." "The food was cold and the service rude." \
 	    "Works great, highly recommended!" "It broke after two days, total waste of money."
 	@echo
 	@echo '$$ pith classify $(MODEL) --labels spam,ham ...'
-	@$(BUILD)/pith classify $(MODEL) --labels spam,ham \
+	@$(BUILD)/pith classify $(MODEL) --labels spam,ham --precision exact \
 	    "URGENT! You have won a free cruise, call now to claim your prize" \
 	    "Ok, see you at seven then, I will bring the bread"
 

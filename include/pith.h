@@ -109,7 +109,8 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
       "exact: float32; fast: int8 or bf16 operands; reproducible: as fast, but results do not "    \
       "depend on how many tokens are computed together; auto: exact for F32 files, else fast")     \
     X(PITH_OPT_TIERS,           5,  "tiers",             I64, MODEL,   0, 255,     255,            \
-      "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 4 amx, 8 neon); for tests")   \
+      "mask of instruction sets to use (0 plain C, 1 avx2, 2 avx512, 4 amx, 8 neon, 16 dotprod, "  \
+      "32 i8mm, 64 bf16); for tests")   \
     X(PITH_OPT_KV_TYPE,         6,  "kv_type",           STR, MODEL,   0, 0,       0,              \
       "form of keys and values: f32, f16, bf16, q8 (int8, a scale per head and token); auto: "     \
       "f32 where precision is exact, else bf16 where the processor multiplies it, else f16")       \
@@ -258,7 +259,8 @@ PITH_API int32_t pith_model_tensor(const pith_model *model, int64_t i, const cha
 PITH_API int32_t pith_model_explain(const pith_model *model, char *text, int64_t capacity,
                                     int64_t *length, pith_error *err);
 
-/* Reads every weight once: PITH_E_NUMERIC names the first tensor that holds a NaN or infinity. */
+/* Reads every weight once: PITH_E_NUMERIC names the first tensor that holds a NaN or infinity.
+ * Tensors of parts that the model does not use, such as a vision tower, are not read. */
 PITH_API int32_t pith_model_verify(const pith_model *model, pith_error *err);
 
 /* ---- tokens ------------------------------------------------------------------------------- */

@@ -7,27 +7,32 @@
 #include "cli.h"
 
 static const struct verb {
-    const char *name, *usage, *what;
+    const char *name, *model, *usage, *what;
     int (*run)(void);
+    int most; /* arguments behind the model; -1: texts, any number */
 } verbs[] = {
-    { "generate", "-p PROMPT | -f FILE  [-n N] [--echo]", "continue a text", verb_generate },
-    { "complete", "--prefix TEXT --suffix TEXT  [-n N]", "write what stands between two texts",
-      verb_complete },
-    { "classify", "--labels A,B,... [TEXT...]", "label and probability of each text",
-      verb_classify },
-    { "score", "[-p PROMPT] [TEXT...]", "log-probability of each text after the prompt",
-      verb_score },
-    { "tokenize", "TEXT | -  [--no-bos] [--pieces]", "token ids of a text", verb_tokenize },
-    { "logits", "-p TEXT | --tokens 1,2,3  -o FILE", "raw float32 [positions][vocabulary]",
-      verb_logits },
-    { "perplexity", "-f FILE", "how well the model predicts a text", verb_perplexity },
-    { "bench", "[-p TOKENS] [-n TOKENS]", "speed, and the machine's own ceilings", verb_bench },
-    { "info", "", "what the file says about itself", verb_info },
-    { "explain", "", "the program that the model runs", verb_explain },
-    { "verify", "", "check that every weight is a number", verb_verify },
-    { "quantize", "OUT TYPE", "write the model in another number format, such as Q4_K_M",
-      verb_quantize },
-    { "convert", "OUT.gguf [TYPE]", "write a Hugging Face folder as a GGUF file", verb_convert },
+    { "generate", "MODEL", "-p PROMPT | -f FILE  [-n N] [--echo]", "continue a text",
+      verb_generate, 0 },
+    { "complete", "MODEL", "--prefix TEXT --suffix TEXT  [-n N]",
+      "write what stands between two texts", verb_complete, 0 },
+    { "classify", "MODEL", "--labels A,B,... [TEXT...]", "label and probability of each text",
+      verb_classify, -1 },
+    { "score", "MODEL", "[-p PROMPT] [TEXT...]", "log-probability of each text after the prompt",
+      verb_score, -1 },
+    { "tokenize", "MODEL", "TEXT | -  [--no-bos] [--pieces]", "token ids of a text",
+      verb_tokenize, 1 },
+    { "logits", "MODEL", "-p TEXT | --tokens 1,2,3  -o FILE",
+      "raw float32 [positions][vocabulary]", verb_logits, 0 },
+    { "perplexity", "MODEL", "-f FILE", "how well the model predicts a text", verb_perplexity, 0 },
+    { "bench", "MODEL", "[-p TOKENS] [-n TOKENS]", "speed, and the machine's own ceilings",
+      verb_bench, 0 },
+    { "info", "MODEL", "", "what the file says about itself", verb_info, 0 },
+    { "explain", "MODEL", "", "the program that the model runs", verb_explain, 0 },
+    { "verify", "MODEL", "", "check that every weight is a number", verb_verify, 0 },
+    { "quantize", "FILE", "OUT TYPE", "write a GGUF file in another number format, such as Q4_K_M",
+      verb_quantize, 2 },
+    { "convert", "FOLDER", "OUT [TYPE]", "write a Hugging Face folder as a GGUF file",
+      verb_convert, 2 },
 };
 
 /* Text in lines of 100 columns, all but the first indented. */
@@ -78,7 +83,8 @@ static void print_help(FILE *to)
 {
     fprintf(to, "pith %s: run pre-trained models\n\n", pith_version_string());
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        fprintf(to, "  pith %-10s MODEL %-40s %s\n", verbs[i].name, verbs[i].usage, verbs[i].what);
+        fprintf(to, "  pith %-10s %-6s %-39s %s\n", verbs[i].name, verbs[i].model, verbs[i].usage,
+                verbs[i].what);
     fprintf(to, "\nMODEL is a GGUF file or a Hugging Face folder. classify and score take texts as "
                 "arguments,\nfrom -f FILE, or line by line from stdin; tokenize reads stdin "
                 "whole; FILE may be - for stdin or stdout.\n"
@@ -86,7 +92,8 @@ static void print_help(FILE *to)
                 "library, with their\ndefaults, as --NAME VALUE or --NAME=VALUE:\n\n");
     for (int32_t i = 0; i < pith_option_count(); i++)
         print_option(to, i);
-    fprintf(to, "\nShort: -n --max-tokens, --temp --temperature.\n"
+    fprintf(to, "\nShort: -p --prompt, -f --file, -o --out, -n --max-tokens, -t --threads, -q --quiet, "
+                "--temp\n--temperature, -h --help.\n"
                 "Exit: 0 ok, 1 failure, 2 usage, 3 bad model file, 4 unsupported, 5 out of memory "
                 "or limit,\n6 I/O, 130 interrupted.\n");
 }
@@ -142,8 +149,8 @@ static int64_t count_of(const char *flag, const char *value)
     return n;
 }
 
-/* Flags without a value; true if it was one. */
-static bool plain_flag(const char *flag)
+/* The command's own flag without a value, or NULL. */
+static bool *own_switch(const char *flag)
 {
     static const struct { const char *name; bool *to; } flags[] = {
         { "--json", &cli.json }, { "--echo", &cli.echo }, { "--no-bos", &cli.no_bos },
@@ -152,7 +159,17 @@ static bool plain_flag(const char *flag)
 
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (strcmp(flag, flags[i].name) == 0)
-            return *flags[i].to = true;
+            return flags[i].to;
+    return NULL;
+}
+
+/* Sets a flag without a value; true if it was one. */
+static bool plain_flag(const char *flag)
+{
+    bool *own = own_switch(flag);
+
+    if (own)
+        return *own = true;
     return flag[1] == '-' && set_switch(flag + 2);
 }
 
@@ -197,6 +214,8 @@ static void joined_flag(char *flag, bool bench)
     char *equals = strchr(flag, '=');
 
     *equals = 0;
+    if (own_switch(flag))
+        fail(EXIT_USAGE, "%s takes no value", flag);
     valued_flag(flag, equals + 1, bench);
 }
 
@@ -235,16 +254,20 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) != 0)
             continue;
         if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
-            printf("usage: pith %s MODEL %s\n%s; pith --help lists all flags\n", verbs[i].name,
-                   verbs[i].usage, verbs[i].what);
+            printf("usage: pith %s %s %s\n%s; pith --help lists all flags\n", verbs[i].name,
+                   verbs[i].model, verbs[i].usage, verbs[i].what);
             leave(0);
         }
         parse_flags(argc - 2, argv + 2, strcmp(argv[1], "bench") == 0);
         if (cli.n_args < 1)
-            fail(EXIT_USAGE, "usage: pith %s MODEL %s", verbs[i].name, verbs[i].usage);
+            fail(EXIT_USAGE, "usage: pith %s %s %s", verbs[i].name, verbs[i].model,
+                 verbs[i].usage);
         cli.model_path = cli.args[0];
         cli.args++;
         cli.n_args--;
+        if (verbs[i].most >= 0 && cli.n_args > verbs[i].most)
+            fail(EXIT_USAGE, "%s has no use for \"%s\"; usage: pith %s %s %s", verbs[i].name,
+                 cli.args[verbs[i].most], verbs[i].name, verbs[i].model, verbs[i].usage);
         leave(verbs[i].run());
     }
     fail(EXIT_USAGE, "there is no verb %s; see pith --help", argv[1]);

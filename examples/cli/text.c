@@ -67,6 +67,8 @@ int verb_generate(void)
 
 int verb_complete(void)
 {
+    if (!cli.prompt && !cli.file)
+        fail(EXIT_USAGE, "--prefix TEXT is needed, and --suffix TEXT");
     if (!cli.suffix)
         cli.suffix = "";
     return verb_generate();
@@ -80,13 +82,16 @@ static struct texts read_labels(void)
     if (!at)
         fail(EXIT_USAGE, "classify needs --labels A,B,...");
     while (*at) {
-        size_t length = strcspn(at, ",");
+        size_t length = strcspn(at, ","), begin = strspn(at, " "), end = length;
 
-        add_text(&labels, at, length);
+        while (end > begin && at[end - 1] == ' ')
+            end--;
+        if (end > begin)
+            add_text(&labels, at + begin, end - begin);
         at += length + (at[length] == ',');
     }
-    if (labels.n == 0)
-        fail(EXIT_USAGE, "--labels is empty");
+    if (labels.n < 2)
+        fail(EXIT_USAGE, "--labels A,B,... needs two labels or more, with commas between them");
     return labels;
 }
 

@@ -144,6 +144,10 @@ int32_t pith_model_meta(const pith_model *model, int64_t i, const char **key,
     *key_length = (int64_t)m->key.n;
     cursor = m->at;
     append_text(value, capacity, &n, m->is_array ? STR("[") : STR(""));
+    if (m->type == META_TYPES) {
+        append_text(value, capacity, &n, STR("null"));
+        return PITH_OK;
+    }
     for (uint64_t j = 0; j < m->count && (j < shown || !m->is_array); j++) {
         append_text(value, capacity, &n, j ? STR(", ") : STR(""));
         append_text(value, capacity, &n, m->type == META_STR ? pi_meta_next_str(&cursor)

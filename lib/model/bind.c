@@ -491,10 +491,9 @@ static int bind_row(struct binder *b, const struct weight *row, int layer)
     return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is missing", (int)first.n, first.at);
 }
 
-/* Whether the tensor is of another part of the model. */
-static bool is_beside(const struct binder *b, struct str name)
+bool pi_is_beside(const char *beside, struct str name)
 {
-    struct str rest = pi_str(b->beside), begin, model = STR("model.");
+    struct str rest = pi_str(beside), begin, model = STR("model.");
 
     if (pi_str_starts(name, model))
         name = (struct str){ name.at + model.n, name.n - model.n };
@@ -509,7 +508,7 @@ static int check_claims(const struct binder *b)
     for (int64_t i = 0; i < b->w->n_tensors; i++) {
         struct str name = b->w->tensors[i].name;
 
-        if (!b->claimed[i] && !is_beside(b, name))
+        if (!b->claimed[i] && !pi_is_beside(b->beside, name))
             return pi_fail(b->err, PITH_E_FORMAT, "tensor %.*s is in the file, but %.*s has "
                            "no use for it", (int)pi_min_size(name.n, 80), name.at,
                            (int)pi_min_size(b->numbers->arch.n, 60), b->numbers->arch.at);

@@ -75,6 +75,9 @@ struct found_arch {
 };
 int pi_model_find_arch(struct found_arch *f, const struct weights *w, pith_error *err);
 
+/* bind.c: whether a tensor is of another part of the model: `beside` is the wrapper's. */
+bool pi_is_beside(const char *beside, struct str name);
+
 /* bind.c: finds every weight row of the architecture for every layer, proves its shape, and that
  * no tensor of the file is left over but those that begin with one of `beside` (a|b). With
  * `stored`, matrices are not copied: (*stored)[i] says how (*out)[i] lies. */

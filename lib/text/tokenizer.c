@@ -359,6 +359,8 @@ int pi_tokenizer_add_end(struct tokenizer *t, int64_t id, pith_error *err)
         return pi_fail(err, PITH_E_FORMAT, "the token %lld ends generation, the vocabulary has %d",
                        (long long)id, t->vocab.n);
     mark_end(t, (int32_t)id);
+    if (t->vocab.eos < 0)
+        t->vocab.eos = (int32_t)id;
     return PITH_OK;
 }
 

@@ -81,6 +81,11 @@ def classify_reads_arguments_and_lines():
     assert one.startswith(b"positive")
 
 
+def blanks_around_labels_do_not_count():
+    assert answer("classify", MODEL, "--labels", "yes, no", "text") == \
+        answer("classify", MODEL, "--labels", "yes,no", "text")
+
+
 def score_is_a_log_probability():
     rows = [json.loads(line) for line in pith(
         "score", MODEL, "-p", "Once upon", " a time", " zebra", "--json"
@@ -156,7 +161,11 @@ def misuse_is_2_and_says_what():
             (("generate", MODEL, "-p", "a", "--top-p", "2"), "0 to 1"),
             (("generate", MODEL, "-p", "a", "-z", "2"), "no flag -z"),
             (("generate", MODEL, "-p", "a", "--precision=best"), "best"),
-            (("bench", MODEL, "-p", "-3"), "not a count")):
+            (("bench", MODEL, "-p", "-3"), "not a count"),
+            (("info", MODEL, "more"), 'no use for "more"'),
+            (("info", MODEL, "--json=1"), "takes no value"),
+            (("classify", MODEL, "--labels", "a", "x"), "two labels"),
+            (("complete", MODEL), "--prefix")):
         out, said = pith(*args, status=2)
         assert out == b"" and what in said, (args, said)
 
