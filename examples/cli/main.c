@@ -92,8 +92,8 @@ static void print_help(FILE *to)
                 "library, with their\ndefaults, as --NAME VALUE or --NAME=VALUE:\n\n");
     for (int32_t i = 0; i < pith_option_count(); i++)
         print_option(to, i);
-    fprintf(to, "\nShort: -p --prompt, -f --file, -o --out, -n --max-tokens, -t --threads, -q --quiet, "
-                "--temp\n--temperature, -h --help.\n"
+    fprintf(to, "\nShort: -p --prompt, -f --file, -o --out, -n --max-tokens, -t --threads, "
+                "-q --quiet, -h --help,\n--temp --temperature.\n"
                 "Exit: 0 ok, 1 failure, 2 usage, 3 bad model file, 4 unsupported, 5 out of memory "
                 "or limit,\n6 I/O, 130 interrupted.\n");
 }
