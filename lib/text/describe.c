@@ -55,6 +55,7 @@ static int add_tokens(struct describing *d, bool marked)
     for (int64_t i = 0; i < d->n; i++) {
         bool there = i < v->n && (v->pieces[i].n || v->types[i] != TOKEN_UNUSED);
         char pad[40] = "[PAD", number[32];
+        struct str digits;
 
         types[i] = there ? v->types[i] : TOKEN_UNUSED;
         if (marked && i == v->unk)
@@ -64,8 +65,10 @@ static int add_tokens(struct describing *d, bool marked)
         pieces[i] = there ? v->pieces[i] : STR("");
         if (there)
             continue;
-        strcat(strcat(pad, pi_number((double)i, number)), "]");
-        pieces[i].n = strlen(pad);
+        digits = pi_str(pi_number((double)i, number));
+        memcpy(pad + 4, digits.at, digits.n);
+        pad[4 + digits.n] = ']';
+        pieces[i].n = digits.n + 5;
         pieces[i].at = pi_arena_text(d->m->arena, pad, pieces[i].n);
         if (!pieces[i].at)
             return pi_no_memory(d->err, "the vocabulary", pieces[i].n);
