@@ -707,7 +707,8 @@ private:
 
 /* ---- files -------------------------------------------------------------------------------- */
 
-/* Writes a model file in another number format; see pith_quantize. progress must not throw. */
+/* Writes a model file in another number format; see pith_quantize. progress must not throw, here
+ * and below. */
 inline void quantize(std::string_view in, std::string_view out, const std::string &type,
                      const options &with = {}, pith_progress_fn *progress = nullptr,
                      void *user = nullptr)
@@ -717,6 +718,19 @@ inline void quantize(std::string_view in, std::string_view out, const std::strin
     detail::check(pith_quantize(detail::data(in), detail::length(in), detail::data(out),
                                 detail::length(out), type.c_str(), with.get(), progress, user,
                                 &why), why);
+}
+
+/* Writes a Hugging Face folder as a GGUF file, in a type of quantize() or, if that is empty, as
+ * stored; see pith_convert. */
+inline void convert(std::string_view in, std::string_view out, const std::string &type = {},
+                    const options &with = {}, pith_progress_fn *progress = nullptr,
+                    void *user = nullptr)
+{
+    detail::failure why;
+
+    detail::check(pith_convert(detail::data(in), detail::length(in), detail::data(out),
+                               detail::length(out), type.empty() ? nullptr : type.c_str(),
+                               with.get(), progress, user, &why), why);
 }
 
 } // namespace pith

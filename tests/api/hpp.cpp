@@ -74,6 +74,8 @@ static void run(const char *name, void (*test)())
 }
 
 static const char *const llama = "tests/golden/llama.gguf";
+static const char *const qwen = "tests/golden/qwen2.gguf";   /* 279 tokens, byte level */
+static const char *const folder = "tests/golden/tiny/qwen3"; /* of Hugging Face, in BF16 */
 
 static std::vector<char> read_file(const char *path)
 {
@@ -200,6 +202,60 @@ static void generates()
     THROWS(pith::status::limit, s.generate(std::string(1000, 'a')));
 }
 
+static void put(std::string &out, std::uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        out += static_cast<char>(value >> 8 * i);
+}
+
+/* The GGUF file, and in it keys that make three of its tokens those for filling in. */
+static std::string with_marks(const char *path, const std::array<std::int32_t, 3> &marks)
+{
+    std::vector<char> data = read_file(path);
+    std::string out(data.begin(), data.begin() + 16), keys;
+
+    for (std::size_t i = 0; i < 3; i++) {
+        std::string key = std::string("tokenizer.ggml.fim_") +
+                          std::array<const char *, 3>{ "pre", "suf", "mid" }[i] + "_token_id";
+        put(keys, key.size(), 8);
+        put(keys += key, 4, 4); /* a u32 */
+        put(keys, static_cast<std::uint64_t>(marks[i]), 4);
+    }
+    std::size_t filler = 32 - (keys.size() + 13) % 32; /* the weights behind stay aligned */
+    put(keys, filler, 8);
+    put(keys.append(filler, 'x'), 0, 5); /* a u8 */
+    put(out, static_cast<unsigned char>(data[16]) + 4u, 8);
+    return out.append(keys).append(data.begin() + 24, data.end());
+}
+
+static void infills()
+{
+    std::array<std::int32_t, 3> marks{ 250, 251, 252 };
+    std::string data = with_marks(qwen, marks), expected, text;
+    pith::model m = pith::model::from_memory(data.data(), data.size());
+    pith::session s(m);
+    pith::options with{ { PITH_OPT_MAX_TOKENS, 12 }, { PITH_OPT_IGNORE_EOS, 1 } };
+
+    s.feed({ &marks[0], 1 });
+    s.feed(m.tokenize("def f("));
+    s.feed({ &marks[1], 1 });
+    s.feed(m.tokenize("return 1"));
+    s.feed({ &marks[2], 1 });
+    std::int64_t position = s.position();
+    expected = s.complete("", with);
+    s.rewind();
+    pith::generation g = s.infill("def f(", "return 1", with);
+    CHECK(s.position() == position);
+    for (auto &&event : g)
+        text += event.text;
+    CHECK(text == expected && !text.empty());
+    s.rewind();
+    THROWS(pith::status::limit, s.infill(std::string(300, 'a'), {}));
+    pith::model plain(qwen);
+    s = pith::session(plain);
+    THROWS(pith::status::unsupported, s.infill("a", "b"));
+}
+
 static void sessions()
 {
     pith::model m(llama);
@@ -308,6 +364,32 @@ static void quantizes()
     THROWS(pith::status::io, pith::quantize("absent.gguf", path, "Q8_0"));
 }
 
+/* 0 while less than half is done. */
+static std::int32_t stop_at_half(void *user, std::int64_t done, std::int64_t total)
+{
+    ++*static_cast<int *>(user);
+    return 2 * done >= total;
+}
+
+static void converts()
+{
+    char path[] = "/tmp/pith-hpp-XXXXXX";
+    int calls = 0;
+
+    close(mkstemp(path));
+    pith::convert(folder, path);
+    CHECK(pith::model(path).architecture() == "qwen3");
+    CHECK(pith::model(path).tensors()[0].type == "BF16");
+    pith::convert(folder, path, "F32", { { PITH_OPT_THREADS, 1 } });
+    for (const pith::tensor &tensor : pith::model(path).tensors())
+        CHECK(tensor.type == "F32");
+    unlink(path);
+    THROWS(pith::status::cancelled, pith::convert(folder, path, {}, {}, stop_at_half, &calls));
+    CHECK(calls > 1 && access(path, F_OK) != 0);
+    THROWS(pith::status::unsupported, pith::convert(llama, path));
+    THROWS(pith::status::argument, pith::convert(folder, path, "Q99"));
+}
+
 static void allocates()
 {
     struct heap {
@@ -348,11 +430,13 @@ int main(int argc, char **argv)
     run("options", options);
     run("tokens", tokens);
     run("generates", generates);
+    run("infills", infills);
     run("sessions", sessions);
     run("classifies", classifies);
     run("lifetimes", lifetimes);
     run("cancels", cancels);
     run("quantizes", quantizes);
+    run("converts", converts);
     run("allocates", allocates);
     std::printf("%-28s %d passed, %d failed, 0 skipped\n", __FILE__, passed, failed);
     return failed != 0;
