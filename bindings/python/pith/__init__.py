@@ -16,10 +16,10 @@ from __future__ import annotations
 from ._errors import (ArgumentError, Cancelled, FileError, FormatError, LimitError,
                       MissingFileError, NumericError, OutOfMemory, PithError, StateError,
                       UnsupportedError)
+from ._files import QuantizePlan, convert, quantize, quantize_plan
 from ._library import lib as _lib
 from ._model import Model, ModelInfo, TensorInfo
 from ._options import OptionInfo, OptionValue, options
-from ._quantize import QuantizePlan, quantize, quantize_plan
 from ._session import Event, Events, Generation, Session
 
 __version__ = "0.1.0"
@@ -34,6 +34,6 @@ __all__ = [
     "ArgumentError", "Cancelled", "Event", "Events", "FileError", "FormatError", "Generation",
     "LimitError", "MissingFileError", "Model", "ModelInfo", "NumericError", "OptionInfo",
     "OptionValue", "OutOfMemory", "PithError", "QuantizePlan", "Session", "StateError",
-    "TensorInfo", "UnsupportedError", "library_path", "library_version", "options", "quantize",
-    "quantize_plan",
+    "TensorInfo", "UnsupportedError", "convert", "library_path", "library_version", "options",
+    "quantize", "quantize_plan",
 ]

@@ -77,6 +77,8 @@ _FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "score_tokens": (int, [c_void_p, _out, c_int64, _out]),
     "quantize": (int, [c_char_p, c_int64, c_char_p, c_int64, c_char_p, c_void_p, c_void_p,
                        c_void_p]),
+    "convert": (int, [c_char_p, c_int64, c_char_p, c_int64, c_char_p, c_void_p, c_void_p,
+                      c_void_p]),
     "quantize_plan": (int, [c_char_p, c_int64, c_char_p, c_void_p, _out, _out, _out, _out, _out]),
     "machine_measure": (int, [c_void_p, c_int32, c_int64, _out, _out]),
 }

@@ -278,23 +278,30 @@ class Model:
 
     def generate(self, prompt: Text, **options: OptionValue) -> Generation:
         """Continues a text: an iterator over pieces of it. See :meth:`Session.generate`."""
-        return Generation(self._start(prompt, options))
+        return Generation(self._start(prompt, None, options))
 
     def events(self, prompt: Text, **options: OptionValue) -> Events:
         """The same, as an iterator over :class:`Event`, one per token."""
-        return self._start(prompt, options)
+        return self._start(prompt, None, options)
 
-    def _start(self, prompt: Text, options: Dict[str, OptionValue]) -> Events:
+    def _start(self, prompt: Text, suffix: Optional[Text],
+               options: Dict[str, OptionValue]) -> Events:
         session = self._borrow()
         try:
-            return Events(session, prompt, None, options, self._give_back)
+            return Events(session, prompt, suffix, options, self._give_back)
         except BaseException:
             self._give_back(session)
             raise
 
-    def complete(self, prompt: Text, **options: OptionValue) -> str:
-        """The whole continuation of a text."""
-        with self.generate(prompt, **options) as pieces:
+    def infill(self, prefix: Text, suffix: Text, **options: OptionValue) -> Generation:
+        """Writes what stands between a prefix and a suffix. See :meth:`Session.infill`."""
+        return Generation(self._start(prefix, suffix, options))
+
+    def complete(self, prompt: Text, *, suffix: Optional[Text] = None,
+                 **options: OptionValue) -> str:
+        """The whole continuation of a text; with a suffix, all that :meth:`infill` writes before
+        it."""
+        with Generation(self._start(prompt, suffix, options)) as pieces:
             return "".join(pieces)
 
     def classify(self, texts: Iterable[Text], labels: Iterable[Text],

@@ -148,9 +148,10 @@ class Session:
 
     def _begin(self, prompt: Text, suffix: Optional[Text],
                options: Mapping[str, OptionValue]) -> int:
-        data = encode(prompt, "prompt")
+        name, what = ("generate", "prompt") if suffix is None else ("infill", "prefix")
+        data = encode(prompt, what)
         behind = None if suffix is None else encode(suffix, "suffix")
-        with self._call_options(options, "generate") as chosen, self._work() as handle:
+        with self._call_options(options, name) as chosen, self._work() as handle:
             self._begun += 1
             if behind is None:
                 lib.generate(handle, data, len(data), chosen)
@@ -180,14 +181,15 @@ class Session:
         """The same, as an iterator over :class:`Event`, one per token."""
         return Events(self, prompt, None, options)
 
-    def complete(self, prompt: Text = "", **options: OptionValue) -> str:
-        """The whole continuation."""
-        return "".join(self.generate(prompt, **options))
-
     def infill(self, prefix: Text, suffix: Text, **options: OptionValue) -> Generation:
-        """Writes what stands between a prefix and a suffix, for models that were taught to (code
-        models); as an iterator over its pieces."""
+        """Writes what stands between a prefix and a suffix, as an iterator over its pieces. For
+        models that were taught to (code models); others raise UnsupportedError."""
         return Generation(Events(self, prefix, suffix, options))
+
+    def complete(self, prompt: Text = "", *, suffix: Optional[Text] = None,
+                 **options: OptionValue) -> str:
+        """The whole continuation; with a suffix, all that :meth:`infill` writes before it."""
+        return "".join(Generation(Events(self, prompt, suffix, options)))
 
     def probabilities(self, texts: Iterable[Text], labels: Iterable[Text],
                       **options: OptionValue) -> memoryview:

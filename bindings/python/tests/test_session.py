@@ -8,7 +8,7 @@ import unittest
 
 import pith
 
-from .support import ENDS, LLAMA, QWEN, tokens_of
+from .support import ENDS, LLAMA, MARKS, QWEN, tokens_of, with_marks
 
 
 class WithModel(unittest.TestCase):
@@ -168,6 +168,53 @@ class Generating(WithModel):
             self.session.generate("a", stop="")
         with self.assertRaises(TypeError):
             self.session.generate(5)
+        self.assertEqual(self.session.position, 0)
+
+
+class Infilling(WithModel):
+    path = with_marks(QWEN)
+    prefix, suffix = "def f(", b"return 1"
+
+    def test_the_same_as_its_tokens(self):
+        before, behind, middle = MARKS
+        self.session.feed([before, *self.model.tokenize(self.prefix, bos=False),
+                           behind, *self.model.tokenize(self.suffix, bos=False), middle])
+        position = self.session.position
+        expected = self.session.generate("", max_tokens=12, ignore_eos=1)
+        text = "".join(expected)
+        self.session.rewind()
+        pieces = self.session.infill(self.prefix, self.suffix, max_tokens=12, ignore_eos=1)
+        self.assertEqual(self.session.position, position)
+        self.assertEqual("".join(pieces), text)
+        self.assertEqual((pieces.tokens, pieces.finish), (expected.tokens, "length"))
+        self.assertEqual(len(pieces.tokens), 12)
+
+    def test_all_forms(self):
+        texts = ["".join(source.infill(self.prefix, self.suffix, max_tokens=12, ignore_eos=1))
+                 for source in (self.model, self.session)]
+        self.session.rewind()
+        texts += [source.complete(self.prefix, suffix=self.suffix, max_tokens=12, ignore_eos=1)
+                  for source in (self.model, self.session)]
+        self.assertEqual(len(set(texts)), 1)
+        self.assertNotEqual(texts[0], self.model.complete(self.prefix, max_tokens=12,
+                                                          ignore_eos=1))
+        self.assertEqual(len(self.model._idle), 1)
+
+    def test_errors(self):
+        with pith.Model(QWEN) as plain:
+            with self.assertRaisesRegex(pith.UnsupportedError, "qwen2: its 279 tokens have none"):
+                plain.infill(self.prefix, self.suffix)
+            with self.assertRaises(pith.UnsupportedError):
+                plain.complete(self.prefix, suffix="")
+            self.assertEqual(len(plain._idle), 1)
+        with self.assertRaisesRegex(TypeError, "prefix"):
+            self.session.infill(5, "")
+        with self.assertRaisesRegex(TypeError, "suffix"):
+            self.session.infill("", 5)
+        with self.assertRaisesRegex(TypeError, "infill has no option"):
+            self.session.infill("", "", temprature=1)
+        with self.assertRaises(pith.LimitError):
+            self.session.infill("a" * 300, "")
         self.assertEqual(self.session.position, 0)
 
 
