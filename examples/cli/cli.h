@@ -37,7 +37,7 @@ void must(int32_t status, const pith_error *err);
 void *must_alloc(size_t size);
 
 extern volatile sig_atomic_t interrupted;
-void on_interrupt(int number); /* the handler of SIGINT: cancels the session */
+void catch_signals(void); /* those that end a program cancel the session, or the writing */
 
 /* ---- input and output ---- */
 

@@ -69,11 +69,19 @@ void *must_alloc(size_t size)
 
 volatile sig_atomic_t interrupted;
 
-void on_interrupt(int number)
+static void on_interrupt(int number)
 {
     (void)number;
     interrupted = 1;
     pith_session_cancel(cli.session);
+}
+
+void catch_signals(void)
+{
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    signal(SIGHUP, on_interrupt);
+    signal(SIGXFSZ, SIG_IGN); /* the write fails instead */
 }
 
 /* ---- input and output ---- */
@@ -204,7 +212,7 @@ void open_session(void)
 
     open_model();
     must(pith_session_open(&cli.session, cli.model, cli.options, &err), &err);
-    signal(SIGINT, on_interrupt);
+    catch_signals();
 }
 
 void add_text(struct texts *t, const char *text, size_t length)

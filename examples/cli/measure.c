@@ -168,7 +168,7 @@ int verb_bench(void)
         fail(EXIT_LIMIT, "a prompt of %" PRId64 " tokens and %" PRId64 " more do not fit a context "
              "of %" PRId64 "; use -p and -n", cli.prompt_tokens, cli.new_tokens,
              pith_session_capacity(cli.session));
-    signal(SIGINT, on_interrupt);
+    catch_signals();
     time_model(&f);
     getrusage(RUSAGE_SELF, &usage);
     f.rss_mib = usage.ru_maxrss / 1024; /* before the probe's own buffer */

@@ -124,7 +124,7 @@ int verb_quantize(void)
         fail(EXIT_USAGE, "usage: pith quantize MODEL OUT TYPE");
     must(pith_quantize_plan(cli.model_path, -1, cli.args[1], cli.options, &tensors, &converted,
                             &fallbacks, &in_bytes, &out_bytes, &err), &err);
-    signal(SIGINT, on_interrupt);
+    catch_signals();
     must(pith_quantize(cli.model_path, -1, cli.args[0], -1, cli.args[1], cli.options,
                        show_bytes, what, &err), &err);
     printf(cli.json ? "{\"in_bytes\": %" PRId64 ", \"out_bytes\": %" PRId64 ", \"tensors\": %"
@@ -147,7 +147,7 @@ int verb_convert(void)
 
     if (cli.n_args < 1 || cli.n_args > 2)
         fail(EXIT_USAGE, "usage: pith convert FOLDER OUT.gguf [TYPE]");
-    signal(SIGINT, on_interrupt);
+    catch_signals();
     must(pith_convert(cli.model_path, -1, cli.args[0], -1, cli.n_args > 1 ? cli.args[1] : NULL,
                       cli.options, show_bytes, what, &err), &err);
     if (stat(cli.args[0], &out) == 0)

@@ -55,6 +55,17 @@ static int open_folder(struct converting *c, const char *in, const pith_options 
                    &c->arena, err);
 }
 
+/* A folder that does not open as a model is not converted either. */
+static int check_program(struct converting *c, pith_error *err)
+{
+    struct linkage linkage = { .arch = c->arch, .numbers = &c->has, .bounds = c->bounds,
+                               .n_bounds = c->n_bounds, .kernels = &c->kernels, .exact = true,
+                               .part = "decode", .result = "logits" };
+    struct program program;
+
+    return pi_link(&program, &c->arena, &linkage, err);
+}
+
 /* The last part of the path, without slashes behind it. */
 static struct str folder_name(const char *path)
 {
@@ -172,9 +183,13 @@ static int write_file(struct converting *c, const char *out, const pith_options 
 static int convert_folder(struct converting *c, const char *in, const char *out, const char *type,
                           const pith_options *options, pith_error *err)
 {
+    const struct mix *known;
     uint32_t file_type;
 
+    if (type)
+        TRY(pi_mix_find(&known, type, err));
     TRY(open_folder(c, in, options, err));
+    TRY(check_program(c, err));
     TRY(write_metadata(c, in, err));
     TRY(pi_convert_plan(c, err));
     TRY(choose_types(c, type, &file_type, err));

@@ -6,6 +6,7 @@
 import json
 import math
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -141,6 +142,23 @@ def quantize_writes_a_model():
         assert said["out_bytes"] < said["in_bytes"]
         assert answer("info", out)["bytes"] == said["out_bytes"]
         assert pith("quantize", MODEL, out, "Q9_Z", status=2)[0] == b""
+
+
+def convert_refuses_what_does_not_open():
+    with tempfile.TemporaryDirectory() as name:
+        folder, out = pathlib.Path(name, "folder"), pathlib.Path(name, "out")
+        shutil.copytree("tests/golden/tiny/glm4", folder)
+        assert answer("convert", str(folder), str(out))["out_bytes"] > 0
+        out.unlink()
+        config = json.loads((folder / "config.json").read_text())
+        config["rope_scaling"] = {"rope_type": "linear", "factor": 0}
+        (folder / "config.json").write_text(json.dumps(config))
+        for args in (("info", str(folder)),
+                     ("convert", str(folder), str(out))):
+            done = subprocess.run([PITH, *args], stderr=subprocess.PIPE)
+            assert done.returncode > 0 and b"factor 0" in done.stderr, args
+        assert [path.name for path in pathlib.Path(name).iterdir()] == \
+            ["folder"]
 
 
 def help_lists_every_verb_and_option():
