@@ -73,10 +73,10 @@ static int choose_name(struct converting *c, pith_error *err)
 
     if (!pi_str_cut(&rest, '|', &name))
         name = STR("");
-    c->gguf = pi_arch_find(name, false);
+    c->gguf = name.n ? pi_arch_find(name, false) : NULL;
     if (!c->gguf)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "GGUF has no name for the architecture %.*s",
-                       (int)c->has.arch.n, c->has.arch.at);
+        return pi_fail(err, PITH_E_UNSUPPORTED, "no other reader of GGUF knows the architecture "
+                       "%.*s", (int)c->has.arch.n, c->has.arch.at);
     c->says.arch = name;
     return PITH_OK;
 }
