@@ -155,6 +155,9 @@ static int write_file(struct converting *c, const char *out, const pith_options 
     int threads = asked ? (int)asked : pi_cpu_count();
     size_t values = (size_t)pi_max(SLAB_VALUES, c->longest);
 
+    if (pi_weights_hold(&c->from, out))
+        return pi_fail(err, PITH_E_ARGUMENT, "%s is a file of the folder that is converted",
+                       pi_path_tail(out));
     c->slab_values = SLAB_VALUES;
     c->slab = pi_arena_alloc(&c->arena, values, sizeof(float));
     c->scratch = pi_arena_alloc(&c->arena, (size_t)threads * 2 * (size_t)c->longest,

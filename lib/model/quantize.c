@@ -255,7 +255,7 @@ static int convert_file(struct quantizing *q, const char *in, const char *out, c
     int64_t threads = pi_option_i64(options, PITH_OPT_THREADS);
 
     TRY(plan_file(q, in, type, options, err));
-    if (pi_output_is(in, out))
+    if (pi_weights_hold(&q->from, out))
         return pi_fail(err, PITH_E_ARGUMENT, "%s is both input and output", pi_path_tail(out));
     pi_kernels_pick(&q->kernels, pi_cpu_tiers() & (uint32_t)pi_option_i64(options, PITH_OPT_TIERS));
     q->slab = pi_arena_alloc(&q->arena, SLAB, sizeof(float));

@@ -78,6 +78,18 @@ static void check_refused(const char *in, const char *type, int32_t status, cons
     CHECK(!has_output());
 }
 
+static uint64_t hash_file(const char *path)
+{
+    uint64_t h = TEXTS_HASH;
+    size_t n;
+    uint8_t *data = check_read(path, &n);
+
+    for (size_t i = 0; data && i < n; i++)
+        h = texts_hash(h, data[i]);
+    free(data);
+    return h;
+}
+
 /* ---- folders ---- */
 
 /* A copy of a tiny folder with another config.json. */
@@ -144,6 +156,36 @@ static void refused(void)
     CHECK_INT(pith_convert(QWEN, -1, NULL, -1, NULL, NULL, NULL, NULL, &err), PITH_E_ARGUMENT);
 }
 
+/* No file of the folder is replaced, nor another one that is no GGUF file. */
+static void own_files(void)
+{
+    static const char *const names[] = { "model.safetensors", "config.json", "chat_template.jinja",
+                                         "README.md" };
+
+    make_folder(with("\"x\": 0"));
+    write_text(inside("in/chat_template.jinja"), "GGUF");
+    write_text(inside("in/README.md"), "read me");
+    for (size_t i = 0; i < PI_COUNT(names); i++) {
+        char name[64];
+        uint64_t hash;
+
+        snprintf(name, sizeof name, "in/%s", names[i]);
+        hash = hash_file(inside(name));
+        CHECK_INT(pith_convert(inside("in"), -1, inside(name), -1, NULL, NULL, NULL, NULL, &err),
+                  PITH_E_ARGUMENT);
+        CHECK_HAS(err.text, names[i]);
+        CHECK(hash_file(inside(name)) == hash);
+    }
+    CHECK_INT(pith_convert(inside("in"), -1, inside("in/new.gguf"), -1, NULL, NULL, NULL, NULL,
+                           &err), PITH_OK);
+    CHECK_INT(pith_convert(inside("in"), -1, inside("in/new.gguf"), -1, "F16", NULL, NULL, NULL,
+                           &err), PITH_OK);
+    unlink(inside("in/new.gguf"));
+    unlink(inside("in/chat_template.jinja"));
+    unlink(inside("in/README.md"));
+    remove_folder();
+}
+
 static int32_t stop_at_half(void *user, int64_t done, int64_t total)
 {
     ++*(int *)user;
@@ -161,18 +203,6 @@ static void cancelled(void)
 }
 
 /* ---- what comes out ---- */
-
-static uint64_t hash_file(const char *path)
-{
-    uint64_t h = TEXTS_HASH;
-    size_t n;
-    uint8_t *data = check_read(path, &n);
-
-    for (size_t i = 0; data && i < n; i++)
-        h = texts_hash(h, data[i]);
-    free(data);
-    return h;
-}
 
 /* The type of a tensor that the mix decides on; rows of 32 have no blocks of 256. */
 static void types(void)
@@ -406,6 +436,7 @@ int main(int argc, char **argv)
     if (!mkdtemp(scratch))
         return 1;
     RUN(refused);
+    RUN(own_files);
     RUN(cancelled);
     RUN(types);
     RUN(same_for_any_threads);
