@@ -7,7 +7,9 @@
 
 #include "base/json.h"
 #include "hostile.h"
+#include "model/model.h"
 #include "text/texts.h"
+#include "text/vocab.h"
 
 #define QWEN "tests/golden/tiny/qwen3"
 #define TOKENIZERS SHARED "/data/tokenizers/"
@@ -429,6 +431,111 @@ static void tokenizers(void)
     remove_folder();
 }
 
+/* All bytes, and three tokens behind them with holes between; 262 ends texts by its spelling. */
+static void make_tokenizer(void)
+{
+    static char text[8192];
+    size_t n = (size_t)sprintf(text, "{\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+
+    for (int i = 0; i < 256; i++) {
+        char code[5] = { 0 };
+
+        code[pi_utf8_put(pi_vocab_byte_code((uint8_t)i), code)] = 0;
+        n += (size_t)sprintf(text + n, "%s\"%s%s\":%d", i ? "," : "",
+                             i == '"' || i == '\\' ? "\\" : "", code, i);
+    }
+    n += (size_t)sprintf(text + n, "}},\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+                         "\"add_prefix_space\":false},\"decoder\":{\"type\":\"ByteLevel\"},"
+                         "\"added_tokens\":[");
+    for (int i = 256; i < 264; i += 2)
+        n += (size_t)sprintf(text + n, "%s{\"id\":%d,\"content\":\"%s%d%s\",\"special\":true}",
+                             i > 256 ? "," : "", i, i == 262 ? "<|im_end|>\",\"was\":\"" : "<", i,
+                             i == 262 ? "" : ">");
+    strcpy(text + n, "]}");
+    write_text(inside("in/tokenizer.json"), text);
+}
+
+/* Ids without a token and the ends of texts are in the file what they are in the folder. */
+static void compare_tokens(int64_t eos, int64_t eot, int64_t eom)
+{
+    static const char *const keys[] = { "tokenizer.ggml.eos_token_id",
+                                        "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id" };
+    const int64_t ids[] = { eos, eot, eom };
+    pith_model *a = NULL, *b = NULL;
+
+    if (pith_model_open(&a, inside("in"), -1, NULL, &err) || convert(inside("in"), NULL, NULL) ||
+        pith_model_open(&b, inside("out.gguf"), -1, NULL, &err)) {
+        CHECK_FAIL("%s", err.text);
+        pith_model_release(a);
+        return;
+    }
+    for (int32_t id = 0; id < 263; id++)
+        for (int flags = 0; flags <= PITH_TOKENIZE_SPECIAL; flags += PITH_TOKENIZE_SPECIAL) {
+            char x[40] = "", y[40] = "";
+            int64_t n = -1, m = -1;
+
+            CHECK(pi_token_ends(a->tokenizer, id) == pi_token_ends(b->tokenizer, id));
+            CHECK_INT(pith_detokenize(a, &id, 1, flags, x, sizeof x, &n, &err), PITH_OK);
+            CHECK_INT(pith_detokenize(b, &id, 1, flags, y, sizeof y, &m, &err), PITH_OK);
+            CHECK(n == m && memcmp(x, y, sizeof x) == 0);
+        }
+    for (size_t i = 0; i < PI_COUNT(keys); i++) {
+        int64_t id = -1;
+        bool found;
+
+        CHECK_INT(pi_meta_i64(&b->weights, keys[i], &id, &found, &err), PITH_OK);
+        CHECK_INT(id, ids[i]);
+    }
+    pith_model_release(a);
+    pith_model_release(b);
+}
+
+static void ends_and_holes(void)
+{
+    static const struct {
+        const char *generation, *config; /* eos_token_id; "": none */
+        int64_t eos, eot, eom;           /* eos -2: refused */
+    } rows[] = {
+        { "", "", -1, -1, -1 }, { "", "5", 5, -1, -1 }, { "7", "", 7, -1, -1 },
+        { "7", "5", 7, -1, -1 }, { "[256]", "256", 256, -1, -1 },
+        { "[256, 9]", "", 256, 9, -1 }, { "[256, 9, 260, 9, 256]", "256", 256, 9, 260 },
+        { "", "[1, 2, 3]", 1, 2, 3 }, { "[256, 262, 9, 260]", "", 256, 9, 260 },
+        { "[256, 262, 9]", "", 256, 9, 262 }, { "[256, 9, 260, 258]", "", -2, 0, 0 },
+    };
+
+    mkdir(inside("in"), 0700);
+    make_tokenizer();
+    for (size_t i = 0; i < PI_COUNT(rows); i++) {
+        char text[128];
+
+        make_model(266);
+        if (rows[i].config[0]) {
+            size_t n;
+            char *json = (char *)check_read(inside("in/config.json"), &n);
+
+            json[n - 1] = 0;
+            snprintf(text, sizeof text, ",\"eos_token_id\":%s}", rows[i].config);
+            json = realloc(json, n + sizeof text);
+            strcat(json, text);
+            write_text(inside("in/config.json"), json);
+            free(json);
+        }
+        snprintf(text, sizeof text, "{\"eos_token_id\":%s}",
+                 rows[i].generation[0] ? rows[i].generation : "null");
+        write_text(inside("in/generation_config.json"), text);
+        if (rows[i].eos == -2)
+            check_refused(inside("in"), NULL, PITH_E_UNSUPPORTED, "the token 258, \"<258>\"");
+        else
+            compare_tokens(rows[i].eos, rows[i].eot, rows[i].eom);
+        unlink(inside("out.gguf"));
+    }
+    write_text(inside("in/generation_config.json"), "{\"eos_token_id\":263}");
+    check_refused(inside("in"), NULL, PITH_E_FORMAT, "the id 263");
+    unlink(inside("in/generation_config.json"));
+    remove_folder();
+}
+
 int main(int argc, char **argv)
 {
     CHECK_START(argc, argv);
@@ -442,6 +549,7 @@ int main(int argc, char **argv)
     RUN(same_for_any_threads);
     RUN(memory_runs_out);
     RUN(tokenizers);
+    RUN(ends_and_holes);
     rmdir(scratch);
     return CHECK_END();
 }
