@@ -188,6 +188,32 @@ static void own_files(void)
     remove_folder();
 }
 
+/* A value that is no number is found in what is copied, too. */
+static void no_numbers(void)
+{
+    static const char *const names[] = { "model.norm.weight",
+                                         "model.layers.0.self_attn.q_proj.weight" };
+
+    for (size_t i = 0; i < PI_COUNT(names); i++) {
+        size_t n, begin;
+        uint8_t *file;
+        char *at;
+
+        make_folder(with("\"x\": 0"));
+        file = check_read(inside("in/model.safetensors"), &n);
+        at = strstr(strstr((char *)file + 8, names[i]), "data_offsets");
+        at = strchr(at, '[') + 1;
+        begin = 8 + (size_t)pi_le64(file) + strtoul(at, NULL, 10);
+        memcpy(file + begin + 6, "\xC0\x7F", 2);
+        write_bytes(inside("in/model.safetensors"), file, n);
+        free(file);
+        check_refused(inside("in"), NULL, PITH_E_NUMERIC, names[i]);
+        check_refused(inside("in"), "BF16", PITH_E_NUMERIC, names[i]);
+        check_refused(inside("in"), "Q8_0", PITH_E_NUMERIC, names[i]);
+    }
+    remove_folder();
+}
+
 static int32_t stop_at_half(void *user, int64_t done, int64_t total)
 {
     ++*(int *)user;
@@ -544,6 +570,7 @@ int main(int argc, char **argv)
         return 1;
     RUN(refused);
     RUN(own_files);
+    RUN(no_numbers);
     RUN(cancelled);
     RUN(types);
     RUN(same_for_any_threads);

@@ -290,6 +290,39 @@ static void no_numbers(void)
             CHECK_INT(files_inside(), 1);
         }
     }
+    for (size_t i = 0; i < PI_COUNT(types); i++) {
+        spoil(in, "blk.1.attn_norm.weight", 3, i % 2 ? NAN : INFINITY); /* copied */
+        CHECK_INT(quantize(in, out, types[i].name), PITH_E_NUMERIC);
+        CHECK_HAS(err.text, "blk.1.attn_norm.weight: value 3 is not a finite number");
+        CHECK_INT(files_inside(), 1);
+    }
+    spoil(in, "blk.1.ffn_up.weight", 4321, NAN);
+    CHECK_INT(quantize(in, out, "F32"), PITH_E_NUMERIC);
+    CHECK_HAS(err.text, "blk.1.ffn_up.weight: value 4321 is not a finite number");
+    unlink(in);
+}
+
+/* A scale of blocks that are copied. */
+static void no_scale(void)
+{
+    const char *in = inside("in.gguf"), *out = inside("out.gguf");
+    static const uint8_t infinity[] = { 0, 0x7C };
+    size_t size;
+    uint8_t *file, *changed;
+    struct gguf *g;
+
+    CHECK_INT(quantize(LLAMA, in, "Q8_0"), PITH_OK);
+    file = check_read(in, &size);
+    g = gguf_parse(file, size);
+    memcpy(gguf_find(g, "blk.1.ffn_up.weight")->data.at + 34 * 2, infinity, 2);
+    changed = gguf_write(g, &size);
+    write_file(in, changed, size);
+    CHECK_INT(quantize(in, out, "Q8_0"), PITH_E_NUMERIC);
+    CHECK_HAS(err.text, "blk.1.ffn_up.weight: value 64 is not a finite number");
+    CHECK_INT(files_inside(), 1);
+    free(file);
+    free(changed);
+    gguf_free(g);
     unlink(in);
 }
 
@@ -535,6 +568,7 @@ int main(int argc, char **argv)
     RUN(halves);
     RUN(any_number_of_threads);
     RUN(no_numbers);
+    RUN(no_scale);
     RUN(quantised_already);
     RUN(arguments);
     RUN(bad_places);
