@@ -43,8 +43,7 @@ static int open_folder(struct converting *c, const char *in, const pith_options 
                     pi_cpu_tiers() & (uint32_t)pi_option_i64(options, PITH_OPT_TIERS));
     TRY(pi_weights_open(&c->from, &c->arena, &source, err));
     if (!c->from.hf)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "%s is no folder; quantize takes GGUF files",
-                       pi_path_tail(in));
+        return pi_fail(err, PITH_E_UNSUPPORTED, "it is no folder; quantize takes GGUF files");
     TRY(check_quantization(&c->from, err));
     TRY(pi_model_find_arch(&found, &c->from, err));
     c->arch = found.arch;

@@ -78,8 +78,7 @@ static int plan_file(struct quantizing *q, const char *in, const char *type,
     TRY(pi_mix_find(&q->mix, type, err));
     TRY(pi_weights_open(&q->from, &q->arena, &source, err));
     if (q->from.hf)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "%s is a folder; a GGUF file is needed",
-                       pi_path_tail(in));
+        return pi_fail(err, PITH_E_UNSUPPORTED, "it is a folder; a GGUF file is needed");
     facts = pi_mix_facts(&q->from);
     n = (size_t)q->from.n_tensors;
     q->to = pi_arena_alloc(&q->arena, n, sizeof *q->to);
