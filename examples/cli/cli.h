@@ -34,6 +34,10 @@ __attribute__((format(printf, 2, 3), noreturn)) void fail(int code, const char *
 
 /* Fails unless status is PITH_OK or PITH_END. */
 void must(int32_t status, const pith_error *err);
+
+/* The same for work on the file at `path`, which the text names; what is wrong with an argument, or
+ * with reading or writing, says so itself. */
+void must_take(int32_t status, const char *path, const pith_error *err);
 void *must_alloc(size_t size);
 
 extern volatile sig_atomic_t interrupted;

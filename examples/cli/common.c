@@ -58,6 +58,14 @@ void must(int32_t status, const pith_error *err)
         fail(exit_code(status), "%s", err->text);
 }
 
+void must_take(int32_t status, const char *path, const pith_error *err)
+{
+    bool named = status == PITH_E_IO || status == PITH_E_ARGUMENT || status == PITH_E_CANCELLED;
+
+    if (status != PITH_OK)
+        fail(exit_code(status), "%s%s%s", named ? "" : path, named ? "" : ": ", err->text);
+}
+
 void *must_alloc(size_t size)
 {
     void *block = malloc(size ? size : 1);
@@ -199,11 +207,9 @@ int32_t *tokenize(const char *text, int64_t length, int32_t flags, int64_t *n)
 void open_model(void)
 {
     pith_error err = { 0 };
-    int32_t status = pith_model_open(&cli.model, cli.model_path, -1, cli.options, &err);
 
-    if (status != PITH_OK)
-        fail(exit_code(status), "%s%s%s", status == PITH_E_IO ? "" : cli.model_path,
-             status == PITH_E_IO ? "" : ": ", err.text);
+    must_take(pith_model_open(&cli.model, cli.model_path, -1, cli.options, &err), cli.model_path,
+              &err);
 }
 
 void open_session(void)

@@ -112,7 +112,7 @@ static int32_t show_bytes(void *user, int64_t done, int64_t total)
     return interrupted;
 }
 
-/* MODEL OUT TYPE */
+/* FILE OUT TYPE */
 int verb_quantize(void)
 {
     int64_t tensors, converted, fallbacks, in_bytes, out_bytes;
@@ -121,12 +121,12 @@ int verb_quantize(void)
     double start = now();
 
     if (cli.n_args != 2)
-        fail(EXIT_USAGE, "usage: pith quantize MODEL OUT TYPE");
-    must(pith_quantize_plan(cli.model_path, -1, cli.args[1], cli.options, &tensors, &converted,
-                            &fallbacks, &in_bytes, &out_bytes, &err), &err);
+        fail(EXIT_USAGE, "usage: pith quantize FILE OUT TYPE");
+    must_take(pith_quantize_plan(cli.model_path, -1, cli.args[1], cli.options, &tensors, &converted,
+                                 &fallbacks, &in_bytes, &out_bytes, &err), cli.model_path, &err);
     catch_signals();
-    must(pith_quantize(cli.model_path, -1, cli.args[0], -1, cli.args[1], cli.options,
-                       show_bytes, what, &err), &err);
+    must_take(pith_quantize(cli.model_path, -1, cli.args[0], -1, cli.args[1], cli.options,
+                            show_bytes, what, &err), cli.model_path, &err);
     printf(cli.json ? "{\"in_bytes\": %" PRId64 ", \"out_bytes\": %" PRId64 ", \"tensors\": %"
                       PRId64 ", \"converted\": %" PRId64 ", \"fallbacks\": %" PRId64
                       ", \"seconds\": %.3f}\n"
@@ -139,20 +139,31 @@ int verb_quantize(void)
 /* FOLDER OUT [TYPE] */
 int verb_convert(void)
 {
+    const char *out, *type = cli.n_args > 1 ? cli.args[1] : NULL;
     char what[] = "convert, MiB";
     pith_error err = { 0 };
     double start = now();
-    int64_t bytes = 0;
-    struct stat out;
+    int64_t fallbacks = 0;
+    struct stat file = { 0 };
 
     if (cli.n_args < 1 || cli.n_args > 2)
-        fail(EXIT_USAGE, "usage: pith convert FOLDER OUT.gguf [TYPE]");
+        fail(EXIT_USAGE, "usage: pith convert FOLDER OUT [TYPE]");
+    out = cli.args[0];
     catch_signals();
-    must(pith_convert(cli.model_path, -1, cli.args[0], -1, cli.n_args > 1 ? cli.args[1] : NULL,
-                      cli.options, show_bytes, what, &err), &err);
-    if (stat(cli.args[0], &out) == 0)
-        bytes = (int64_t)out.st_size;
-    printf(cli.json ? "{\"out_bytes\": %" PRId64 ", \"seconds\": %.3f}\n"
-                    : "%" PRId64 " bytes in %.1f s\n", bytes, now() - start);
+    must_take(pith_convert(cli.model_path, -1, out, -1, type, cli.options, show_bytes, what, &err),
+              cli.model_path, &err);
+    must_take(pith_model_open(&cli.model, out, -1, cli.options, &err), out, &err);
+    if (type) /* nothing more would change, which shows what fell back */
+        pith_quantize_plan(out, -1, type, cli.options, NULL, NULL, &fallbacks, NULL, NULL, NULL);
+    stat(out, &file);
+    if (cli.json)
+        printf("{\"out\": "), print_json_text(out, (int64_t)strlen(out));
+    printf(cli.json ? ", \"out_bytes\": %" PRId64 ", \"tensors\": %" PRId64 ", \"fallbacks\": %"
+                      PRId64 ", \"seconds\": %.3f}\n"
+                    : "%" PRId64 " bytes; of %" PRId64 " tensors %" PRId64 " in a fallback format, "
+                      "in %.1f s: ", (int64_t)file.st_size, number(PITH_MODEL_TENSORS), fallbacks,
+           now() - start);
+    if (!cli.json)
+        printf("%s\n", out);
     return 0;
 }

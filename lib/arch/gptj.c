@@ -36,6 +36,7 @@ static const struct weight gptj_weights[] = {
 
 const struct arch pi_arch_gptj = {
     .name = "gptj", .like = &pi_arch_gpt2, .keys = gptj_keys, .weights = gptj_weights,
+    .gguf = "",
 };
 
 /* The fused matrix has four groups of rows (one for each device it was trained on): q, v, k. */
@@ -57,4 +58,5 @@ static const struct weight codegen_weights[] = {
 
 const struct arch pi_arch_codegen = {
     .name = "codegen", .like = &pi_arch_gptj, .keys = codegen_keys, .weights = codegen_weights,
+    .gguf = "",
 };

@@ -59,7 +59,9 @@ int pi_mmap_fd(struct mapping *m, int fd, uint64_t offset, size_t size, pith_err
     if (base == MAP_FAILED)
         return pi_fail(err, errno == ENOMEM ? PITH_E_MEMORY : PITH_E_IO,
                        "cannot be mapped: %s (%d)", reason(errno), errno);
-    *m = (struct mapping){ (const uint8_t *)base + head, size, base, size + (size_t)head };
+    *m = (struct mapping){ .data = (const uint8_t *)base + head, .size = size, .base = base,
+                           .base_size = size + (size_t)head, .device = (uint64_t)st.st_dev,
+                           .inode = (uint64_t)st.st_ino };
     return PITH_OK;
 }
 
@@ -107,4 +109,12 @@ void pi_mmap_close(struct mapping *m)
     if (m->base)
         munmap(m->base, m->base_size);
     *m = (struct mapping){ 0 };
+}
+
+bool pi_mmap_is(const struct mapping *m, const char *path)
+{
+    struct stat st;
+
+    return m->base && stat(path, &st) == 0 && m->device == (uint64_t)st.st_dev &&
+           m->inode == (uint64_t)st.st_ino;
 }

@@ -10,6 +10,7 @@ struct mapping {
     size_t size;
     void *base;       /* what to unmap; NULL if the bytes are the caller's */
     size_t base_size;
+    uint64_t device, inode; /* of the file; 0: the caller's bytes */
 };
 
 /* Maps a regular file; directories, FIFOs, devices and empty files are refused by name. */
@@ -25,6 +26,9 @@ bool pi_path_is_folder(const char *path);
 
 /* The end of a path, short enough to leave an error text room for its reason. */
 const char *pi_path_tail(const char *path);
+
+/* Whether the path leads to the mapped file. */
+bool pi_mmap_is(const struct mapping *m, const char *path);
 
 void pi_mmap_close(struct mapping *m);
 

@@ -87,17 +87,38 @@ static void close_output(struct output *o)
     o->temporary = NULL;
 }
 
-int pi_output_open(struct output *o, const char *path, const struct allocator *allocator,
-                   pith_error *err)
+/* What stands at the path already may be replaced only if it is a file that begins so. */
+static int check_replaced(const struct output *o, struct str magic, pith_error *err)
 {
+    char head[16];
     struct stat st;
+    ssize_t n;
+    int fd;
+
+    if (stat(o->path, &st) != 0)
+        return PITH_OK;
+    if (S_ISDIR(st.st_mode))
+        return output_fail(o, EISDIR, err);
+    if (!S_ISREG(st.st_mode))
+        return pi_fail(err, PITH_E_IO, "%s: is not a regular file", pi_path_tail(o->path));
+    fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return output_fail(o, errno, err);
+    n = read(fd, head, pi_min_size(magic.n, sizeof head));
+    close(fd);
+    if (n < 0 || !pi_str_equal((struct str){ head, (size_t)n }, magic))
+        return pi_fail(err, PITH_E_ARGUMENT, "%s: is there already and no %.*s file; it is not "
+                       "replaced", pi_path_tail(o->path), (int)magic.n, magic.at);
+    return PITH_OK;
+}
+
+int pi_output_open(struct output *o, const char *path, struct str magic,
+                   const struct allocator *allocator, pith_error *err)
+{
     int status;
 
     *o = (struct output){ .allocator = *allocator, .path = path };
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return S_ISDIR(st.st_mode)
-                   ? output_fail(o, EISDIR, err)
-                   : pi_fail(err, PITH_E_IO, "%s: is not a regular file", pi_path_tail(path));
+    TRY(check_replaced(o, magic, err));
     o->temporary_size = strlen(path) + 64;
     o->temporary = pi_alloc(allocator, o->temporary_size);
     o->buffer = pi_alloc(allocator, OUTPUT_BUFFER);
@@ -187,12 +208,4 @@ void pi_output_discard(struct output *o)
     close(o->fd);
     unlink(o->temporary);
     close_output(o);
-}
-
-bool pi_output_is(const char *path, const char *other)
-{
-    struct stat a, b;
-
-    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
 }

@@ -7,6 +7,7 @@
 #define PI_OUTPUT_H
 
 #include "base/mem.h"
+#include "base/str.h"
 
 struct output {
     struct allocator allocator;
@@ -20,9 +21,10 @@ struct output {
 };
 
 /* Begins a file at `path`, which must stay valid. A path that exists and is no regular file is
- * refused. PITH_E_IO names the path, here and below. */
-int pi_output_open(struct output *o, const char *path, const struct allocator *allocator,
-                   pith_error *err);
+ * refused, and so is a file that does not begin with `magic`, of at most 16 bytes:
+ * PITH_E_ARGUMENT. PITH_E_IO names the path, here and below. */
+int pi_output_open(struct output *o, const char *path, struct str magic,
+                   const struct allocator *allocator, pith_error *err);
 
 int pi_output_write(struct output *o, const void *bytes, size_t n, pith_error *err);
 
@@ -31,8 +33,5 @@ int pi_output_commit(struct output *o, pith_error *err);
 
 /* Removes what was written. Safe on a zeroed struct and after commit. */
 void pi_output_discard(struct output *o);
-
-/* True if both paths lead to one existing file. */
-bool pi_output_is(const char *path, const char *other);
 
 #endif

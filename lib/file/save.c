@@ -4,6 +4,8 @@
  */
 #include "save.h"
 
+#define SAVE_MAGIC "GGUF"
+
 enum { SAVE_VERSION = 3, SAVE_ALIGNMENT = 32 };
 
 static int put_u32(struct save *s, uint32_t value, pith_error *err)
@@ -109,7 +111,7 @@ static int put_header(struct save *s, const struct weights *from, const struct m
     uint64_t count;
 
     TRY(put_metas(NULL, from, edits, n_edits, &count, err));
-    TRY(pi_output_write(&s->output, "GGUF", 4, err));
+    TRY(pi_output_write(&s->output, SAVE_MAGIC, sizeof SAVE_MAGIC - 1, err));
     TRY(put_u32(s, SAVE_VERSION, err));
     TRY(put_u64(s, (uint64_t)s->n_tensors, err));
     TRY(put_u64(s, count, err));
@@ -129,7 +131,7 @@ int pi_save_begin(struct save *s, const char *path, const struct weights *from,
     TRY(pi_meta_i64(from, "general.alignment", &alignment, &found, err));
     s->alignment = (size_t)alignment;
     s->left = n_tensors > 0 ? tensors[0].bytes : 0;
-    TRY(pi_output_open(&s->output, path, allocator, err));
+    TRY(pi_output_open(&s->output, path, STR(SAVE_MAGIC), allocator, err));
     status = put_header(s, from, edits, n_edits, err);
     if (status != PITH_OK)
         pi_save_cancel(s);

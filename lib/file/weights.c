@@ -53,6 +53,15 @@ int pi_weights_index(struct weights *w, struct arena *arena, pith_error *err)
     return PITH_OK;
 }
 
+bool pi_weights_hold(const struct weights *w, const char *path)
+{
+    bool held = false;
+
+    for (int i = 0; i < w->n_files; i++)
+        held = held || pi_mmap_is(&w->files[i], path);
+    return held;
+}
+
 const struct tensor *pi_weights_find(const struct weights *w, struct str name)
 {
     int64_t i = pi_map_find(&w->by_name, name);

@@ -70,6 +70,9 @@ int pi_weights_open(struct weights *w, struct arena *arena, const struct source 
                     pith_error *err);
 void pi_weights_close(struct weights *w);
 
+/* Whether the path leads to one of the files that are open. */
+bool pi_weights_hold(const struct weights *w, const char *path);
+
 /* The tensor of that name, or NULL. */
 const struct tensor *pi_weights_find(const struct weights *w, struct str name);
 

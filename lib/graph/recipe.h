@@ -100,7 +100,8 @@ struct arch {
     const struct key *keys;
     const struct weight *weights;
     struct part parts[PI_MAX_PARTS];
-    const char *gguf;        /* what a GGUF file made of a folder is called; NULL: as name */
+    const char *gguf;        /* what a GGUF file made of a folder is called; NULL: as name;
+                                "": no other reader of GGUF knows the family */
     const struct put *puts;  /* inherited row by row */
 };
 

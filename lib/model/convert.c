@@ -43,8 +43,7 @@ static int open_folder(struct converting *c, const char *in, const pith_options 
                     pi_cpu_tiers() & (uint32_t)pi_option_i64(options, PITH_OPT_TIERS));
     TRY(pi_weights_open(&c->from, &c->arena, &source, err));
     if (!c->from.hf)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "%s is no folder; quantize takes GGUF files",
-                       pi_path_tail(in));
+        return pi_fail(err, PITH_E_UNSUPPORTED, "it is no folder; quantize takes GGUF files");
     TRY(check_quantization(&c->from, err));
     TRY(pi_model_find_arch(&found, &c->from, err));
     c->arch = found.arch;
@@ -84,10 +83,10 @@ static int choose_name(struct converting *c, pith_error *err)
 
     if (!pi_str_cut(&rest, '|', &name))
         name = STR("");
-    c->gguf = pi_arch_find(name, false);
+    c->gguf = name.n ? pi_arch_find(name, false) : NULL;
     if (!c->gguf)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "GGUF has no name for the architecture %.*s",
-                       (int)c->has.arch.n, c->has.arch.at);
+        return pi_fail(err, PITH_E_UNSUPPORTED, "no other reader of GGUF knows the architecture "
+                       "%.*s", (int)c->has.arch.n, c->has.arch.at);
     c->says.arch = name;
     return PITH_OK;
 }
@@ -166,6 +165,9 @@ static int write_file(struct converting *c, const char *out, const pith_options 
     int threads = asked ? (int)asked : pi_cpu_count();
     size_t values = (size_t)pi_max(SLAB_VALUES, c->longest);
 
+    if (pi_weights_hold(&c->from, out))
+        return pi_fail(err, PITH_E_ARGUMENT, "%s is a file of the folder that is converted",
+                       pi_path_tail(out));
     c->slab_values = SLAB_VALUES;
     c->slab = pi_arena_alloc(&c->arena, values, sizeof(float));
     c->scratch = pi_arena_alloc(&c->arena, (size_t)threads * 2 * (size_t)c->longest,

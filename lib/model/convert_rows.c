@@ -33,7 +33,7 @@ struct rows_slab {
     struct matrix m;        /* where they are; its first row is `first` of the piece's matrix */
     int64_t first, row, n;
     unpack_fn *unpack;
-    quant_fn *quant;        /* NULL: bytes are copied */
+    quant_fn *quant;        /* NULL: bytes are copied; values are looked at all the same */
     uint8_t *out;
     size_t bytes;           /* of a row that is written */
     float *scratch;
@@ -58,10 +58,6 @@ static bool convert_row(const struct rows_slab *s, int64_t i, float *x, float *y
     uint8_t *out = s->out + (size_t)i * s->bytes;
     bool finite = true;
 
-    if (!s->quant) {
-        memcpy(out, in, s->bytes);
-        return true;
-    }
     s->unpack(x, in, s->m.cols);
     if (p->order == ORDER_TILED_COLUMNS) {
         order_columns(p, y, x);
@@ -71,7 +67,10 @@ static bool convert_row(const struct rows_slab *s, int64_t i, float *x, float *y
         x[c] *= p->gain;
         finite &= isfinite(x[c]) != 0;
     }
-    return finite && s->quant(out, x, s->m.cols);
+    if (s->quant)
+        return finite && s->quant(out, x, s->m.cols);
+    memcpy(out, in, s->bytes);
+    return finite;
 }
 
 static void convert_rows(void *arg, int part, int parts)

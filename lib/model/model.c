@@ -86,28 +86,13 @@ static int build_program(pith_model *m, const pith_options *options, pith_error 
     return pi_numbers_count(&m->numbers, STR("ctx"), -1, 1, &m->context, err);
 }
 
-/* What generation_config.json, or else config.json, calls the ends of a text: an id or several. */
 static int add_ends(pith_model *m, pith_error *err)
 {
-    static const char *const keys[] = { "generation_config.eos_token_id", "eos_token_id",
-                                        "text_config.eos_token_id" };
-    const struct meta *ends = NULL;
-    char number[32];
+    const struct meta *ends;
 
-    for (size_t i = 0; i < PI_COUNT(keys) && !ends; i++)
-        ends = pi_meta_find(&m->weights, pi_str(keys[i]));
-    if (ends && ends->type != META_F64)
-        return pi_fail(err, PITH_E_FORMAT, "key %.*s is not a number", (int)ends->key.n,
-                       ends->key.at);
-    for (uint64_t i = 0; ends && i < ends->count; i++) {
-        double id = pi_meta_number(ends, i);
-
-        if (!(id >= 0 && id < (double)pi_tokenizer_size(m->tokenizer)))
-            return pi_fail(err, PITH_E_FORMAT, "key %.*s: the id %s lies beyond the %d tokens of "
-                           "the vocabulary", (int)ends->key.n, ends->key.at, pi_number(id, number),
-                           pi_tokenizer_size(m->tokenizer));
-        TRY(pi_tokenizer_add_end(m->tokenizer, (int64_t)id, err));
-    }
+    TRY(pi_tokenizer_folder_ends(&m->weights, pi_tokenizer_size(m->tokenizer), &ends, err));
+    for (uint64_t i = 0; ends && i < ends->count; i++)
+        TRY(pi_tokenizer_add_end(m->tokenizer, (int64_t)pi_meta_number(ends, i), err));
     return PITH_OK;
 }
 

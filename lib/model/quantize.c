@@ -78,8 +78,7 @@ static int plan_file(struct quantizing *q, const char *in, const char *type,
     TRY(pi_mix_find(&q->mix, type, err));
     TRY(pi_weights_open(&q->from, &q->arena, &source, err));
     if (q->from.hf)
-        return pi_fail(err, PITH_E_UNSUPPORTED, "%s is a folder; a GGUF file is needed",
-                       pi_path_tail(in));
+        return pi_fail(err, PITH_E_UNSUPPORTED, "it is a folder; a GGUF file is needed");
     facts = pi_mix_facts(&q->from);
     n = (size_t)q->from.n_tensors;
     q->to = pi_arena_alloc(&q->arena, n, sizeof *q->to);
@@ -116,7 +115,7 @@ int pi_quantize_plan(struct quantize_totals *totals, const char *in, const char 
 /* One slab of one tensor on its way. */
 struct slab {
     unpack_fn *unpack;
-    quant_fn *quant;
+    quant_fn *quant; /* NULL: values are only looked at */
     struct dtype_info old, new;
     const uint8_t *in;
     uint8_t *out;
@@ -133,11 +132,15 @@ static bool all_finite(const float *x, int64_t n)
     return finite;
 }
 
-/* Converts n values from the i-th on; false if one is no number or does not fit. */
+/* Converts n values from the i-th on; false if one is no number or does not fit. Integers are
+ * numbers always. */
 static bool convert_portion(const struct slab *s, float *x, int64_t i, int64_t n)
 {
+    if (!s->unpack)
+        return true;
     s->unpack(x, s->in + i / s->old.block * s->old.bytes, n);
-    return all_finite(x, n) && s->quant(s->out + i / s->new.block * s->new.bytes, x, n);
+    return all_finite(x, n) &&
+           (!s->quant || s->quant(s->out + i / s->new.block * s->new.bytes, x, n));
 }
 
 static void convert_region(void *arg, int part, int parts)
@@ -186,22 +189,13 @@ static int report_progress(struct quantizing *q, size_t bytes, pith_error *err)
     return PITH_OK;
 }
 
-static int copy_tensor(struct quantizing *q, const struct tensor *t, pith_error *err)
-{
-    for (size_t i = 0; i < t->bytes; i += SLAB) {
-        size_t some = pi_min_size(SLAB, t->bytes - i);
-
-        TRY(pi_save_bytes(&q->save, t->data + i, some, err));
-        TRY(report_progress(q, some, err));
-    }
-    return PITH_OK;
-}
-
 static int convert_tensor(struct quantizing *q, const struct tensor *from,
                           const struct tensor *to, pith_error *err)
 {
     int64_t n = from->ne[0] * from->ne[1] * from->ne[2] * from->ne[3];
-    struct slab s = { .unpack = q->kernels.unpack[from->dtype], .quant = pi_quant_find(to->dtype),
+    bool same = from->dtype == to->dtype;
+    struct slab s = { .unpack = q->kernels.unpack[from->dtype],
+                      .quant = same ? NULL : pi_quant_find(to->dtype),
                       .old = pi_dtype(from->dtype), .new = pi_dtype(to->dtype), .out = q->slab };
 
     for (int64_t i = 0; i < n; i += SLAB) {
@@ -214,7 +208,7 @@ static int convert_tensor(struct quantizing *q, const struct tensor *from,
         pi_pool_run(q->pool, convert_region, &s);
         if (atomic_load(&s.failed))
             return explain_failure(&s, from, i, err);
-        TRY(pi_save_bytes(&q->save, s.out, out_bytes, err));
+        TRY(pi_save_bytes(&q->save, same ? s.in : s.out, out_bytes, err));
         TRY(report_progress(q, in_bytes, err));
     }
     return PITH_OK;
@@ -240,12 +234,8 @@ static int write_tensors(struct quantizing *q, const char *out, pith_error *err)
     TRY(pi_save_begin(&q->save, out, &q->from, edits, PI_COUNT(edits), q->to, q->from.n_tensors,
                       &q->arena.allocator, err));
     TRY(report_progress(q, 0, err));
-    for (int64_t i = 0; i < q->from.n_tensors; i++) {
-        const struct tensor *from = &q->from.tensors[i];
-
-        TRY(from->dtype == q->to[i].dtype ? copy_tensor(q, from, err)
-                                          : convert_tensor(q, from, &q->to[i], err));
-    }
+    for (int64_t i = 0; i < q->from.n_tensors; i++)
+        TRY(convert_tensor(q, &q->from.tensors[i], &q->to[i], err));
     return pi_save_end(&q->save, err);
 }
 
@@ -255,7 +245,7 @@ static int convert_file(struct quantizing *q, const char *in, const char *out, c
     int64_t threads = pi_option_i64(options, PITH_OPT_THREADS);
 
     TRY(plan_file(q, in, type, options, err));
-    if (pi_output_is(in, out))
+    if (pi_weights_hold(&q->from, out))
         return pi_fail(err, PITH_E_ARGUMENT, "%s is both input and output", pi_path_tail(out));
     pi_kernels_pick(&q->kernels, pi_cpu_tiers() & (uint32_t)pi_option_i64(options, PITH_OPT_TIERS));
     q->slab = pi_arena_alloc(&q->arena, SLAB, sizeof(float));

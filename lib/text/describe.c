@@ -176,19 +176,37 @@ static int add_id(struct describing *d, const char *key, int32_t id)
     return id < 0 ? PITH_OK : pi_metas_u32(d->m, key, (uint32_t)id, d->err);
 }
 
-/* Where generation ends besides EOS, if config.json has several ends. */
-static int32_t other_end(const struct describing *d, int32_t eos)
+static bool is_repeated_end(const struct meta *ends, uint64_t i)
 {
-    const struct meta *m = pi_meta_find(d->w, STR("generation_config.eos_token_id"));
+    for (uint64_t j = 0; j < i; j++)
+        if (pi_meta_number(ends, j) == pi_meta_number(ends, i))
+            return true;
+    return false;
+}
 
-    m = m ? m : pi_meta_find(d->w, STR("eos_token_id"));
-    for (uint64_t i = 0; m && m->type == META_F64 && i < m->count; i++) {
-        double id = pi_meta_number(m, i);
+/* Where generation ends besides EOS. GGUF has two keys for it: first come those that no reader
+ * knows by how they are spelled, of the others as many as fit. */
+static int add_other_ends(struct describing *d, const struct meta *ends, int32_t eos)
+{
+    static const char *const keys[] = { "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id" };
+    size_t n = 0;
 
-        if (id >= 0 && id < (double)d->n && id != (double)eos)
-            return (int32_t)id;
-    }
-    return -1;
+    for (int known = 0; known < 2; known++)
+        for (uint64_t i = 0; ends && i < ends->count; i++) {
+            int32_t id = (int32_t)pi_meta_number(ends, i);
+
+            if (id == eos || pi_token_ends(d->t, id) != known || is_repeated_end(ends, i))
+                continue;
+            if (n < PI_COUNT(keys))
+                TRY(add_id(d, keys[n++], id));
+            else if (!known)
+                return pi_fail(d->err, PITH_E_UNSUPPORTED, "%.*s: the token %d, \"%.*s\", is one "
+                               "end of a text more than GGUF has keys for", (int)ends->key.n,
+                               ends->key.at, id, (int)pi_min_size(d->t->vocab.pieces[id].n, 40),
+                               d->t->vocab.pieces[id].at);
+        }
+    return PITH_OK;
 }
 
 static int add_specials(struct describing *d)
@@ -196,16 +214,19 @@ static int add_specials(struct describing *d)
     const struct tokenizer *t = d->t;
     const struct vocab *v = &t->vocab;
     int32_t bos = v->bos, eos = v->eos;
+    const struct meta *ends;
 
+    TRY(pi_tokenizer_folder_ends(d->w, v->n, &ends, d->err));
     if (bos < 0)
         bos = t->n_before == 1 ? t->before[0]
                                : config_id(d, "bos_token_id", "text_config.bos_token_id");
-    if (eos < 0)
-        eos = t->n_after == 1 ? t->after[0]
-                              : config_id(d, "eos_token_id", "text_config.eos_token_id");
+    if (eos < 0 && t->n_after == 1)
+        eos = t->after[0];
+    if (eos < 0 && ends && ends->count)
+        eos = (int32_t)pi_meta_number(ends, 0);
     TRY(add_id(d, "tokenizer.ggml.bos_token_id", bos));
     TRY(add_id(d, "tokenizer.ggml.eos_token_id", eos));
-    TRY(add_id(d, "tokenizer.ggml.eot_token_id", eos >= 0 ? other_end(d, eos) : -1));
+    TRY(add_other_ends(d, ends, eos));
     TRY(add_id(d, "tokenizer.ggml.unknown_token_id", v->unk));
     TRY(add_id(d, "tokenizer.ggml.seperator_token_id", v->sep));
     TRY(add_id(d, "tokenizer.ggml.cls_token_id", v->cls));

@@ -353,6 +353,30 @@ bool pi_token_is_control(const struct tokenizer *t, int32_t id)
            (t->vocab.types[id] == TOKEN_CONTROL || t->vocab.types[id] == TOKEN_UNKNOWN);
 }
 
+int pi_tokenizer_folder_ends(const struct weights *w, int32_t tokens, const struct meta **ends,
+                             pith_error *err)
+{
+    static const char *const keys[] = { "generation_config.eos_token_id", "eos_token_id",
+                                        "text_config.eos_token_id" };
+    const struct meta *m = NULL;
+    char number[32];
+
+    for (size_t i = 0; i < PI_COUNT(keys) && !m; i++)
+        m = pi_meta_find(w, pi_str(keys[i]));
+    if (m && m->type != META_F64)
+        return pi_fail(err, PITH_E_FORMAT, "key %.*s is not a number", (int)m->key.n, m->key.at);
+    for (uint64_t i = 0; m && i < m->count; i++) {
+        double id = pi_meta_number(m, i);
+
+        if (!(id >= 0 && id < (double)tokens))
+            return pi_fail(err, PITH_E_FORMAT, "key %.*s: the id %s lies beyond the %d tokens of "
+                           "the vocabulary", (int)m->key.n, m->key.at, pi_number(id, number),
+                           tokens);
+    }
+    *ends = m;
+    return PITH_OK;
+}
+
 int pi_tokenizer_add_end(struct tokenizer *t, int64_t id, pith_error *err)
 {
     if (id < 0 || id >= t->vocab.n)

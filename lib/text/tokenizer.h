@@ -28,6 +28,11 @@ int pi_tokenizer_open(struct tokenizer **out, struct arena *arena, const struct 
 int pi_tokenizer_open_json(struct tokenizer **out, struct arena *arena, struct str tokenizer_json,
                            struct str tokenizer_config_json, pith_error *err);
 
+/* What a folder's generation_config.json, or else config.json, calls the ends of a text: NULL, or
+ * ids below `tokens`. */
+int pi_tokenizer_folder_ends(const struct weights *w, int32_t tokens, const struct meta **ends,
+                             pith_error *err);
+
 /* Marks one more token at which generation ends, before the tokenizer is shared. */
 int pi_tokenizer_add_end(struct tokenizer *t, int64_t id, pith_error *err);
 

@@ -455,7 +455,7 @@ static int open_json_parts(struct opening *o)
 
     TRY(pi_json_get(o->root, "model", JSON_OBJECT, &o->model, o->err));
     if (!o->model)
-        return pi_fail(o->err, PITH_E_FORMAT, "tokenizer.json has no model");
+        return pi_fail(o->err, PITH_E_FORMAT, "model is missing");
     TRY(open_vocab(o));
     TRY(open_model(o));
     TRY(pi_normalizer_open(&t->pipeline.normalizer, o->arena, pi_json_find(o->root, "normalizer"),
@@ -467,15 +467,15 @@ static int open_json_parts(struct opening *o)
     TRY(pi_decoder_open(&t->vocab, o->arena, pi_json_find(o->root, "decoder"), &t->strips_space,
                         o->err));
     set_spellings(t, false);
-    TRY(open_postprocessor(o));
-    TRY(open_config(o));
-    return pi_tokenizer_find_ends(t, o->arena, o->err);
+    return open_postprocessor(o);
 }
 
 int pi_tokenizer_open_json(struct tokenizer **out, struct arena *arena, struct str tokenizer_json,
                            struct str tokenizer_config_json, pith_error *err)
 {
-    struct opening o = { .arena = arena, .bytes = tokenizer_json.n, .err = err };
+    pith_error inner = { 0 };
+    struct opening o = { .arena = arena, .bytes = tokenizer_json.n, .err = &inner };
+    int status;
 
     *out = NULL;
     TRY(pi_json_parse(&o.root, arena, tokenizer_json, "tokenizer.json", err));
@@ -485,7 +485,13 @@ int pi_tokenizer_open_json(struct tokenizer **out, struct arena *arena, struct s
     if (!o.t)
         return pi_no_memory(err, "a tokenizer", sizeof *o.t);
     o.t->kind = KIND_PIPELINE;
-    TRY(open_json_parts(&o));
+    status = open_json_parts(&o);
+    if (status != PITH_OK)
+        return pi_fail(err, status, "tokenizer.json: %s", inner.text);
+    status = open_config(&o);
+    if (status != PITH_OK)
+        return pi_fail(err, status, "tokenizer_config.json: %s", inner.text);
+    TRY(pi_tokenizer_find_ends(o.t, arena, err));
     *out = o.t;
     return PITH_OK;
 }

@@ -218,7 +218,8 @@ static size_t spell_piece(struct str piece, enum vocab_spelling spelling, char *
     return (size_t)(out - start);
 }
 
-/* Fills text and text_at, and bytes[] from tokens of type byte. */
+/* Fills text and text_at, and bytes[] from tokens of type byte. Unused tokens have no text: they
+ * fill holes among the ids. */
 static int read_texts(struct vocab *v, struct arena *arena, enum vocab_spelling spelling,
                       pith_error *err)
 {
@@ -251,7 +252,7 @@ static int read_texts(struct vocab *v, struct arena *arena, enum vocab_spelling 
             if (piece.n)
                 memcpy(out, piece.at, piece.n);
             out += piece.n;
-        } else {
+        } else if (v->types[i] != TOKEN_UNUSED) {
             out += spell_piece(piece, spelling, out);
         }
     }

@@ -7,7 +7,9 @@
 
 #include "base/json.h"
 #include "hostile.h"
+#include "model/model.h"
 #include "text/texts.h"
+#include "text/vocab.h"
 
 #define QWEN "tests/golden/tiny/qwen3"
 #define TOKENIZERS SHARED "/data/tokenizers/"
@@ -78,6 +80,18 @@ static void check_refused(const char *in, const char *type, int32_t status, cons
     CHECK(!has_output());
 }
 
+static uint64_t hash_file(const char *path)
+{
+    uint64_t h = TEXTS_HASH;
+    size_t n;
+    uint8_t *data = check_read(path, &n);
+
+    for (size_t i = 0; data && i < n; i++)
+        h = texts_hash(h, data[i]);
+    free(data);
+    return h;
+}
+
 /* ---- folders ---- */
 
 /* A copy of a tiny folder with another config.json. */
@@ -144,6 +158,62 @@ static void refused(void)
     CHECK_INT(pith_convert(QWEN, -1, NULL, -1, NULL, NULL, NULL, NULL, &err), PITH_E_ARGUMENT);
 }
 
+/* No file of the folder is replaced, nor another one that is no GGUF file. */
+static void own_files(void)
+{
+    static const char *const names[] = { "model.safetensors", "config.json", "chat_template.jinja",
+                                         "README.md" };
+
+    make_folder(with("\"x\": 0"));
+    write_text(inside("in/chat_template.jinja"), "GGUF");
+    write_text(inside("in/README.md"), "read me");
+    for (size_t i = 0; i < PI_COUNT(names); i++) {
+        char name[64];
+        uint64_t hash;
+
+        snprintf(name, sizeof name, "in/%s", names[i]);
+        hash = hash_file(inside(name));
+        CHECK_INT(pith_convert(inside("in"), -1, inside(name), -1, NULL, NULL, NULL, NULL, &err),
+                  PITH_E_ARGUMENT);
+        CHECK_HAS(err.text, names[i]);
+        CHECK(hash_file(inside(name)) == hash);
+    }
+    CHECK_INT(pith_convert(inside("in"), -1, inside("in/new.gguf"), -1, NULL, NULL, NULL, NULL,
+                           &err), PITH_OK);
+    CHECK_INT(pith_convert(inside("in"), -1, inside("in/new.gguf"), -1, "F16", NULL, NULL, NULL,
+                           &err), PITH_OK);
+    unlink(inside("in/new.gguf"));
+    unlink(inside("in/chat_template.jinja"));
+    unlink(inside("in/README.md"));
+    remove_folder();
+}
+
+/* A value that is no number is found in what is copied, too. */
+static void no_numbers(void)
+{
+    static const char *const names[] = { "model.norm.weight",
+                                         "model.layers.0.self_attn.q_proj.weight" };
+
+    for (size_t i = 0; i < PI_COUNT(names); i++) {
+        size_t n, begin;
+        uint8_t *file;
+        char *at;
+
+        make_folder(with("\"x\": 0"));
+        file = check_read(inside("in/model.safetensors"), &n);
+        at = strstr(strstr((char *)file + 8, names[i]), "data_offsets");
+        at = strchr(at, '[') + 1;
+        begin = 8 + (size_t)pi_le64(file) + strtoul(at, NULL, 10);
+        memcpy(file + begin + 6, "\xC0\x7F", 2);
+        write_bytes(inside("in/model.safetensors"), file, n);
+        free(file);
+        check_refused(inside("in"), NULL, PITH_E_NUMERIC, names[i]);
+        check_refused(inside("in"), "BF16", PITH_E_NUMERIC, names[i]);
+        check_refused(inside("in"), "Q8_0", PITH_E_NUMERIC, names[i]);
+    }
+    remove_folder();
+}
+
 static int32_t stop_at_half(void *user, int64_t done, int64_t total)
 {
     ++*(int *)user;
@@ -161,18 +231,6 @@ static void cancelled(void)
 }
 
 /* ---- what comes out ---- */
-
-static uint64_t hash_file(const char *path)
-{
-    uint64_t h = TEXTS_HASH;
-    size_t n;
-    uint8_t *data = check_read(path, &n);
-
-    for (size_t i = 0; data && i < n; i++)
-        h = texts_hash(h, data[i]);
-    free(data);
-    return h;
-}
 
 /* The type of a tensor that the mix decides on; rows of 32 have no blocks of 256. */
 static void types(void)
@@ -399,6 +457,111 @@ static void tokenizers(void)
     remove_folder();
 }
 
+/* All bytes, and three tokens behind them with holes between; 262 ends texts by its spelling. */
+static void make_tokenizer(void)
+{
+    static char text[8192];
+    size_t n = (size_t)sprintf(text, "{\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{");
+
+    for (int i = 0; i < 256; i++) {
+        char code[5] = { 0 };
+
+        code[pi_utf8_put(pi_vocab_byte_code((uint8_t)i), code)] = 0;
+        n += (size_t)sprintf(text + n, "%s\"%s%s\":%d", i ? "," : "",
+                             i == '"' || i == '\\' ? "\\" : "", code, i);
+    }
+    n += (size_t)sprintf(text + n, "}},\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+                         "\"add_prefix_space\":false},\"decoder\":{\"type\":\"ByteLevel\"},"
+                         "\"added_tokens\":[");
+    for (int i = 256; i < 264; i += 2)
+        n += (size_t)sprintf(text + n, "%s{\"id\":%d,\"content\":\"%s%d%s\",\"special\":true}",
+                             i > 256 ? "," : "", i, i == 262 ? "<|im_end|>\",\"was\":\"" : "<", i,
+                             i == 262 ? "" : ">");
+    strcpy(text + n, "]}");
+    write_text(inside("in/tokenizer.json"), text);
+}
+
+/* Ids without a token and the ends of texts are in the file what they are in the folder. */
+static void compare_tokens(int64_t eos, int64_t eot, int64_t eom)
+{
+    static const char *const keys[] = { "tokenizer.ggml.eos_token_id",
+                                        "tokenizer.ggml.eot_token_id",
+                                        "tokenizer.ggml.eom_token_id" };
+    const int64_t ids[] = { eos, eot, eom };
+    pith_model *a = NULL, *b = NULL;
+
+    if (pith_model_open(&a, inside("in"), -1, NULL, &err) || convert(inside("in"), NULL, NULL) ||
+        pith_model_open(&b, inside("out.gguf"), -1, NULL, &err)) {
+        CHECK_FAIL("%s", err.text);
+        pith_model_release(a);
+        return;
+    }
+    for (int32_t id = 0; id < 263; id++)
+        for (int flags = 0; flags <= PITH_TOKENIZE_SPECIAL; flags += PITH_TOKENIZE_SPECIAL) {
+            char x[40] = "", y[40] = "";
+            int64_t n = -1, m = -1;
+
+            CHECK(pi_token_ends(a->tokenizer, id) == pi_token_ends(b->tokenizer, id));
+            CHECK_INT(pith_detokenize(a, &id, 1, flags, x, sizeof x, &n, &err), PITH_OK);
+            CHECK_INT(pith_detokenize(b, &id, 1, flags, y, sizeof y, &m, &err), PITH_OK);
+            CHECK(n == m && memcmp(x, y, sizeof x) == 0);
+        }
+    for (size_t i = 0; i < PI_COUNT(keys); i++) {
+        int64_t id = -1;
+        bool found;
+
+        CHECK_INT(pi_meta_i64(&b->weights, keys[i], &id, &found, &err), PITH_OK);
+        CHECK_INT(id, ids[i]);
+    }
+    pith_model_release(a);
+    pith_model_release(b);
+}
+
+static void ends_and_holes(void)
+{
+    static const struct {
+        const char *generation, *config; /* eos_token_id; "": none */
+        int64_t eos, eot, eom;           /* eos -2: refused */
+    } rows[] = {
+        { "", "", -1, -1, -1 }, { "", "5", 5, -1, -1 }, { "7", "", 7, -1, -1 },
+        { "7", "5", 7, -1, -1 }, { "[256]", "256", 256, -1, -1 },
+        { "[256, 9]", "", 256, 9, -1 }, { "[256, 9, 260, 9, 256]", "256", 256, 9, 260 },
+        { "", "[1, 2, 3]", 1, 2, 3 }, { "[256, 262, 9, 260]", "", 256, 9, 260 },
+        { "[256, 262, 9]", "", 256, 9, 262 }, { "[256, 9, 260, 258]", "", -2, 0, 0 },
+    };
+
+    mkdir(inside("in"), 0700);
+    make_tokenizer();
+    for (size_t i = 0; i < PI_COUNT(rows); i++) {
+        char text[128];
+
+        make_model(266);
+        if (rows[i].config[0]) {
+            size_t n;
+            char *json = (char *)check_read(inside("in/config.json"), &n);
+
+            json[n - 1] = 0;
+            snprintf(text, sizeof text, ",\"eos_token_id\":%s}", rows[i].config);
+            json = realloc(json, n + sizeof text);
+            strcat(json, text);
+            write_text(inside("in/config.json"), json);
+            free(json);
+        }
+        snprintf(text, sizeof text, "{\"eos_token_id\":%s}",
+                 rows[i].generation[0] ? rows[i].generation : "null");
+        write_text(inside("in/generation_config.json"), text);
+        if (rows[i].eos == -2)
+            check_refused(inside("in"), NULL, PITH_E_UNSUPPORTED, "the token 258, \"<258>\"");
+        else
+            compare_tokens(rows[i].eos, rows[i].eot, rows[i].eom);
+        unlink(inside("out.gguf"));
+    }
+    write_text(inside("in/generation_config.json"), "{\"eos_token_id\":263}");
+    check_refused(inside("in"), NULL, PITH_E_FORMAT, "the id 263");
+    unlink(inside("in/generation_config.json"));
+    remove_folder();
+}
+
 int main(int argc, char **argv)
 {
     CHECK_START(argc, argv);
@@ -406,11 +569,14 @@ int main(int argc, char **argv)
     if (!mkdtemp(scratch))
         return 1;
     RUN(refused);
+    RUN(own_files);
+    RUN(no_numbers);
     RUN(cancelled);
     RUN(types);
     RUN(same_for_any_threads);
     RUN(memory_runs_out);
     RUN(tokenizers);
+    RUN(ends_and_holes);
     rmdir(scratch);
     return CHECK_END();
 }

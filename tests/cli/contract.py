@@ -161,6 +161,36 @@ def convert_refuses_what_does_not_open():
             ["folder"]
 
 
+def convert_writes_a_model():
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(pathlib.Path(folder) / "out.gguf")
+        said = answer("convert", FOLDER, out)
+        model = answer("info", out)
+        assert said["out"] == out and said["fallbacks"] == 0
+        assert said["tensors"] == len(model["tensors"])
+        assert said["out_bytes"] == pathlib.Path(out).stat().st_size
+        assert answer("convert", FOLDER, out, "Q4_K_M")["fallbacks"] > 0
+        assert out in pith("convert", FOLDER, out, "Q8_0")[0].decode()
+
+
+def errors_name_the_file():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for path in pathlib.Path(FOLDER).glob("[cm]*[ns]"):
+            (folder / path.name).write_bytes(path.read_bytes())
+        (folder / "tokenizer.json").write_text('{"model": {}}')
+        out = folder / "out.gguf"
+        saids = [pith("info", str(folder), status=3)[1],
+                 pith("convert", str(folder), str(out), status=3)[1]]
+        assert saids[0] == saids[1] == \
+            f"pith: {folder}: tokenizer.json: model.vocab is missing\n", saids
+        out.write_text("mine")
+        said = pith("convert", FOLDER, str(out), status=2)[1]
+        assert said.startswith(f"pith: {out}: "), said
+        said = pith("quantize", FOLDER, str(out), "Q8_0", status=4)[1]
+        assert said.startswith(f"pith: {FOLDER}: "), said
+
+
 def help_lists_every_verb_and_option():
     text = pith("--help")[0].decode()
     for word in ("generate", "--threads", "--kv-type", "(256)", "Exit:"):

@@ -237,7 +237,7 @@ static void misuse(void)
     uint8_t *old;
     size_t n;
 
-    write_file(path, "old", 3);
+    write_file(path, "GGUF old", 8);
     if (!open_file(&a, LLAMA))
         return;
     for (int i = 0; i < 3; i++) {
@@ -258,7 +258,7 @@ static void misuse(void)
     pi_save_cancel(&s);
     close_file(&a);
     old = check_read(path, &n);
-    CHECK(n == 3 && memcmp(old, "old", 3) == 0);
+    CHECK(n == 8 && memcmp(old, "GGUF old", 8) == 0);
     free(old);
     unlink(path);
 }
@@ -341,21 +341,50 @@ static void full_disk(void)
     close_file(&a);
 }
 
-/* A relative path without a folder works, and a link to the same file is found out. */
+/* A link to a mapped file is found out. */
 static void same_file(void)
 {
+    struct mapping a;
+
     write_file(inside("a"), "x", 1);
     write_file(inside("b"), "x", 1);
     CHECK_INT(symlink("a", inside("c")), 0);
     CHECK_INT(link(inside("a"), inside("d")), 0);
-    CHECK(pi_output_is(inside("a"), inside("a")));
-    CHECK(pi_output_is(inside("a"), inside("c")));
-    CHECK(pi_output_is(inside("a"), inside("d")));
-    CHECK(!pi_output_is(inside("a"), inside("b")));
-    CHECK(!pi_output_is(inside("a"), inside("none")));
-    CHECK(!pi_output_is(inside("none"), inside("none")));
+    CHECK_INT(pi_mmap_path(&a, inside("a"), &err), PITH_OK);
+    CHECK(pi_mmap_is(&a, inside("a")));
+    CHECK(pi_mmap_is(&a, inside("c")));
+    CHECK(pi_mmap_is(&a, inside("d")));
+    CHECK(!pi_mmap_is(&a, inside("b")));
+    CHECK(!pi_mmap_is(&a, inside("none")));
+    pi_mmap_close(&a);
+    CHECK(!pi_mmap_is(&a, inside("a")));
     for (const char *name = "abcd"; *name; name++)
         unlink(inside((char[]){ *name, 0 }));
+}
+
+/* What is no GGUF file stays. */
+static void foreign_files(void)
+{
+    static const char *const old[] = { "", "GGU", "gguf", "{\"a\": 1}" };
+    const char *path = inside("old");
+    struct opened a;
+
+    if (!open_file(&a, LLAMA))
+        return;
+    for (size_t i = 0; i < PI_COUNT(old); i++) {
+        size_t n = strlen(old[i]), m = n;
+        uint8_t *now;
+
+        write_file(path, old[i], n);
+        CHECK_INT(save_copy(&a, path, NULL, 0, 10000), PITH_E_ARGUMENT);
+        CHECK_HAS(err.text, "old: is there already and no GGUF file");
+        CHECK_INT(files_inside(), 1);
+        now = check_read(path, &m);
+        CHECK(m == n && memcmp(now, old[i], n) == 0);
+        free(now);
+    }
+    unlink(path);
+    close_file(&a);
 }
 
 static void here(void)
@@ -389,6 +418,7 @@ int main(int argc, char **argv)
     RUN(unwritable_folder);
     RUN(full_disk);
     RUN(same_file);
+    RUN(foreign_files);
     RUN(here);
     rmdir(scratch);
     return CHECK_END();

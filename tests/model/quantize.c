@@ -290,6 +290,39 @@ static void no_numbers(void)
             CHECK_INT(files_inside(), 1);
         }
     }
+    for (size_t i = 0; i < PI_COUNT(types); i++) {
+        spoil(in, "blk.1.attn_norm.weight", 3, i % 2 ? NAN : INFINITY); /* copied */
+        CHECK_INT(quantize(in, out, types[i].name), PITH_E_NUMERIC);
+        CHECK_HAS(err.text, "blk.1.attn_norm.weight: value 3 is not a finite number");
+        CHECK_INT(files_inside(), 1);
+    }
+    spoil(in, "blk.1.ffn_up.weight", 4321, NAN);
+    CHECK_INT(quantize(in, out, "F32"), PITH_E_NUMERIC);
+    CHECK_HAS(err.text, "blk.1.ffn_up.weight: value 4321 is not a finite number");
+    unlink(in);
+}
+
+/* A scale of blocks that are copied. */
+static void no_scale(void)
+{
+    const char *in = inside("in.gguf"), *out = inside("out.gguf");
+    static const uint8_t infinity[] = { 0, 0x7C };
+    size_t size;
+    uint8_t *file, *changed;
+    struct gguf *g;
+
+    CHECK_INT(quantize(LLAMA, in, "Q8_0"), PITH_OK);
+    file = check_read(in, &size);
+    g = gguf_parse(file, size);
+    memcpy(gguf_find(g, "blk.1.ffn_up.weight")->data.at + 34 * 2, infinity, 2);
+    changed = gguf_write(g, &size);
+    write_file(in, changed, size);
+    CHECK_INT(quantize(in, out, "Q8_0"), PITH_E_NUMERIC);
+    CHECK_HAS(err.text, "blk.1.ffn_up.weight: value 64 is not a finite number");
+    CHECK_INT(files_inside(), 1);
+    free(file);
+    free(changed);
+    gguf_free(g);
     unlink(in);
 }
 
@@ -345,7 +378,7 @@ static void arguments(void)
 static void bad_places(void)
 {
     struct rlimit old, low;
-    const char *in = inside("in.gguf"), *out;
+    const char *in = inside("in.gguf"), *out, *note = inside("note.txt");
     int32_t status;
 
     CHECK_INT(quantize(LLAMA, in, "F32"), PITH_OK);
@@ -354,6 +387,10 @@ static void bad_places(void)
     CHECK_INT(symlink("in.gguf", inside("link.gguf")), 0);
     CHECK_INT(quantize(in, inside("link.gguf"), "Q8_0"), PITH_E_ARGUMENT);
     unlink(inside("link.gguf"));
+    write_file(note, "a note", 6);
+    CHECK_INT(quantize(in, note, "Q8_0"), PITH_E_ARGUMENT);
+    CHECK_HAS(err.text, "note.txt");
+    unlink(note);
     CHECK_INT(quantize(in, inside("none/out.gguf"), "Q8_0"), PITH_E_IO);
     CHECK_HAS(err.text, "none/out.gguf");
     CHECK_INT(quantize(in, scratch, "Q8_0"), PITH_E_IO);
@@ -371,6 +408,40 @@ static void bad_places(void)
     CHECK_INT(files_inside(), 1);
     check_runs(in, "a");
     unlink(in);
+}
+
+/* The second part of a file is input as the first is. */
+static void second_part(void)
+{
+    const char *paths[] = { inside("x-00001-of-00002.gguf"), inside("x-00002-of-00002.gguf") };
+    size_t size, n[2];
+    uint8_t *file = check_read(LLAMA, &size), *parts[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct gguf *g = gguf_parse(file, size);
+        uint64_t tensors = g->tensors_n;
+
+        while (g->tensors_n > (i ? 1 : tensors - 1))
+            gguf_drop_tensor(g, (char *)g->tensors[i ? 0 : tensors - 1].name.at);
+        gguf_int(g, "split.no", GGUF_U16, (uint64_t)i);
+        gguf_int(g, "split.count", GGUF_U16, 2);
+        gguf_int(g, "split.tensors.count", GGUF_I32, tensors);
+        parts[i] = gguf_write(g, &n[i]);
+        write_file(paths[i], parts[i], n[i]);
+        gguf_free(g);
+    }
+    CHECK_INT(quantize(paths[0], paths[1], "Q8_0"), PITH_E_ARGUMENT);
+    CHECK_HAS(err.text, "both input and output");
+    free(file);
+    file = check_read(paths[1], &size);
+    CHECK(size == n[1] && memcmp(file, parts[1], size) == 0);
+    CHECK_INT(quantize(paths[0], inside("whole.gguf"), "Q8_0"), PITH_OK);
+    for (int i = 0; i < 2; i++) {
+        free(parts[i]);
+        unlink(paths[i]);
+    }
+    free(file);
+    unlink(inside("whole.gguf"));
 }
 
 /* ---- progress ---- */
@@ -497,9 +568,11 @@ int main(int argc, char **argv)
     RUN(halves);
     RUN(any_number_of_threads);
     RUN(no_numbers);
+    RUN(no_scale);
     RUN(quantised_already);
     RUN(arguments);
     RUN(bad_places);
+    RUN(second_part);
     RUN(progress);
     RUN(old_file_survives);
     RUN(out_of_memory);

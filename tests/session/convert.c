@@ -16,6 +16,7 @@ static const struct {
     const char *model, *what;
 } refused[] = {
     { "phimoe", "magnitude" },
+    { "gptj", "architecture gptj" }, { "codegen", "architecture codegen" },
     { "apertus", "plus" }, { "baichuan2", "lm_head.weight" }, { "cwm", "sliding_window" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
     { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },

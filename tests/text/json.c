@@ -281,7 +281,7 @@ static const struct {
     const char *what;
 } wrong[] = {
     { "", PITH_E_FORMAT, "tokenizer.json is empty" },
-    { "[]", PITH_E_FORMAT, "no model" },
+    { "[]", PITH_E_FORMAT, "model is missing" },
     { "{\"model\":3}", PITH_E_FORMAT, "model is 3" },
     { "{\"model\":{}}", PITH_E_FORMAT, "model.vocab" },
     { "{\"model\":{\"vocab\":{}}}", PITH_E_FORMAT, "empty" },
