@@ -43,6 +43,8 @@
     ROW(olmo) \
     ROW(olmo2) \
     ROW(nemotron) \
+    ROW(orion) \
+    ROW(jais2) \
     ROW(chatglm) \
     ROW(glm4) \
     ROW(phi3) \

@@ -43,6 +43,9 @@ MODELS = {
         SMALL, rope_parameters=ROPE, clip_qkv=0.8)),
     "nemotron": dict(model_type="nemotron", config=dict(
         SMALL, norm_eps=1e-3, rope_parameters=partial(0.5))),
+    "jais2": dict(model_type="jais2", config=dict(
+        SMALL, layer_norm_eps=1e-3, rope_parameters=ROPE,
+        tie_word_embeddings=False)),
     # llama.cpp's converter knows the names of an older configuration here.
     "glm": dict(model_type="glm", hparams=dict(
         seq_length=256, layernorm_epsilon=1e-3), config=dict(
