@@ -55,6 +55,7 @@
     ROW(falcon_mamba) \
     ROW(mamba2) \
     ROW(gemma2) \
+    ROW(vaultgemma) \
     ROW(gemma3) \
     ROW(gemma3n) \
     ROW(cohere2) \
