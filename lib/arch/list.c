@@ -37,6 +37,7 @@
     ROW(lfm2moe) \
     ROW(gemma) \
     ROW(granite) \
+    ROW(hyperclovax) \
     ROW(smollm3) \
     ROW(stablelm) \
     ROW(cohere) \
