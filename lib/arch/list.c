@@ -50,6 +50,7 @@
     ROW(glm4) \
     ROW(phi3) \
     ROW(seed_oss) \
+    ROW(pangu) \
     ROW(hunyuan) \
     ROW(ernie) \
     ROW(mamba) \

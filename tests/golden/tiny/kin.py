@@ -131,6 +131,10 @@ MODELS = {
     "helium": dict(model_type="helium", gguf=False, config=dict(
         SMALL, head_dim=8, num_key_value_heads=4, rope_parameters=ROPE)),
     "arcee": dict(model_type="arcee", config=dict(SMALL, rope_parameters=ROPE)),
+    "pangu": dict(model_type="llama", architecture="PanguEmbeddedForCausalLM",
+        finish=stored("PanguEmbedded", "PanguEmbeddedForCausalLM", same, bias=True, drop=(
+            "attention_bias", "head_dim", "mlp_bias", "pretraining_tp")),
+        config=dict(SMALL, attention_bias=True, rope_parameters=ROPE)),
     # StableLM whose heads turn as a whole.
     "orion": dict(model_type="stablelm", architecture="OrionForCausalLM",
         finish=stored("orion", "OrionForCausalLM", same, rms_norm_eps=1e-3, drop=(
