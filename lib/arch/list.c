@@ -28,6 +28,8 @@
     ROW(phi2) \
     ROW(starcoder) \
     ROW(starcoder2) \
+    ROW(opt) \
+    ROW(gpt_neo) \
     ROW(gptj) \
     ROW(codegen) \
     ROW(falcon) \
@@ -109,6 +111,7 @@ const char *pi_arch_word(struct str word)
         { "default", "none" }, { "dynamic", "none" }, { "mrope", "none" }, { "llama3", "bands" },
         { "proportional", "none" },
         { "su", "longrope" },
+        { "global", "full_attention" }, { "local", "sliding_attention" },
     };
 
     for (size_t i = 0; i < PI_COUNT(words); i++)
