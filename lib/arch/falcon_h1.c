@@ -144,7 +144,6 @@ static const struct put falcon_h1_puts[] = {
 
 const struct arch pi_arch_falcon_h1 = {
     .name = "falcon-h1", .hf = "falcon_h1", .like = &pi_arch_llama, .keys = falcon_h1_keys,
-    .weights = falcon_h1_weights,
+    .weights = falcon_h1_weights, .puts = falcon_h1_puts,
     .parts = { { "decode", falcon_h1_enter, falcon_h1_block, falcon_h1_leave, "layers" } },
-    .puts = falcon_h1_puts,
 };

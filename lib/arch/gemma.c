@@ -2,10 +2,12 @@
  * Face folders and w in GGUF. Gemma 2: norms behind the branches too, softcaps, every second layer
  * local. Gemma 3: q and k normalised instead of capped, five local layers to a global one, with
  * angles of their own. Gemma Team 2024 and 2025, arXiv 2403.08295, 2408.00118, 2503.19786.
+ * VaultGemma: Gemma 2 without norms behind the branches, 2025.
  */
 #include "graph/recipe.h"
 
-extern const struct arch pi_arch_dense, pi_arch_gemma, pi_arch_gemma2, pi_arch_gemma3;
+extern const struct arch pi_arch_dense, pi_arch_gemma, pi_arch_gemma2, pi_arch_gemma3,
+    pi_arch_vaultgemma;
 
 static const struct key gemma_keys[] = {
     { "act", "", "", "gelu_tanh" },
@@ -52,6 +54,12 @@ static const struct weight gemma2_weights[] = {
 
 const struct arch pi_arch_gemma2 = {
     .name = "gemma2", .like = &pi_arch_gemma, .keys = gemma2_keys, .weights = gemma2_weights,
+};
+
+static const struct weight vaultgemma_weights[] = { { "post1" }, { "post2" }, { 0 } };
+
+const struct arch pi_arch_vaultgemma = {
+    .name = "vaultgemma", .like = &pi_arch_gemma2, .weights = vaultgemma_weights,
 };
 
 static const struct key gemma3_keys[] = {

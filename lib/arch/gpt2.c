@@ -28,6 +28,7 @@ static const struct key gpt2_keys[] = {
     { "alibi", "", "", "0" },       /* largest bias; 0: none */
     { "steep", "", "", "0" },       /* times all biases; 0: 1 */
     { "window", "", "", "0" },
+    { "scale", "", "", "0" },       /* of the scores; 0: as usual */
     { "clip", "", "", "0" },        /* of q, k and v; 0: none */
     { "rot", "", "", "0" },         /* dimensions of a head that are turned */
     { "interleaved", "", "", "0" },
@@ -98,7 +99,7 @@ static const struct step gpt2_block[] = {
     { OP_CLAMP,    "v", "v",     NULL,      "clip", "clip" },
     { OP_ROPE,     "q", "q angles", NULL,   "hd,interleaved", "rot" },
     { OP_ROPE,     "k", "k angles", NULL,   "hd,interleaved", "rot" },
-    { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv,0,0,window,alibi,0,0,0,steep" },
+    { OP_ATTEND,   "a", "q k v", NULL,      "heads,kv,scale,0,window,alibi,0,0,0,steep" },
     { OP_LINEAR,   "o", "a",     "o" },
     { OP_ADD,      "x", "x o",   NULL,      NULL, "!parallel" },
     { OP_NORM,     "h", "x",     "norm2?",  "eps,layernorm" },

@@ -1,10 +1,10 @@
-/* kin.c - decoders that are Llama but for a name or the place of a norm: Seed-OSS, ERNIE 4.5 and
- * Helium (neighbouring pairs), Arcee (no gates, relu^2), MiniCPM (factors of the embedding, of what
- * branches add, of the logits).
+/* kin.c - decoders that are Llama but for a name or the place of a norm: Seed-OSS, openPangu
+ * Embedded, ERNIE 4.5 and Helium (neighbouring pairs), Arcee (no gates, relu^2), MiniCPM (factors
+ * of the embedding, of what branches add, of the logits).
  */
 #include "graph/recipe.h"
 
-extern const struct arch pi_arch_dense, pi_arch_seed_oss, pi_arch_ernie,
+extern const struct arch pi_arch_dense, pi_arch_seed_oss, pi_arch_pangu, pi_arch_ernie,
     pi_arch_arcee, pi_arch_minicpm;
 
 static const struct weight seed_oss_weights[] = {
@@ -15,6 +15,10 @@ static const struct weight seed_oss_weights[] = {
 
 const struct arch pi_arch_seed_oss = {
     .name = "seed_oss", .like = &pi_arch_dense, .weights = seed_oss_weights,
+};
+
+const struct arch pi_arch_pangu = {
+    .name = "pangu-embedded", .hf = "PanguEmbedded", .like = &pi_arch_dense,
 };
 
 static const struct key ernie_dense_keys[] = {

@@ -131,8 +131,7 @@ static const struct put lfm2_puts[] = {
 
 const struct arch pi_arch_lfm2 = {
     .name = "lfm2", .like = &pi_arch_llama, .keys = lfm2_keys, .weights = lfm2_weights,
-    .parts = { { "decode", lfm2_enter, lfm2_block, lfm2_leave, "layers" } },
-    .puts = lfm2_puts,
+    .parts = { { "decode", lfm2_enter, lfm2_block, lfm2_leave, "layers" } }, .puts = lfm2_puts,
 };
 
 static const struct put lfm2moe_puts[] = { { "expert_gating_func", "2" }, { 0 } };

@@ -28,6 +28,8 @@
     ROW(phi2) \
     ROW(starcoder) \
     ROW(starcoder2) \
+    ROW(opt) \
+    ROW(gpt_neo) \
     ROW(gptj) \
     ROW(codegen) \
     ROW(falcon) \
@@ -37,22 +39,27 @@
     ROW(lfm2moe) \
     ROW(gemma) \
     ROW(granite) \
+    ROW(hyperclovax) \
     ROW(smollm3) \
     ROW(stablelm) \
     ROW(cohere) \
     ROW(olmo) \
     ROW(olmo2) \
     ROW(nemotron) \
+    ROW(orion) \
+    ROW(jais2) \
     ROW(chatglm) \
     ROW(glm4) \
     ROW(phi3) \
     ROW(seed_oss) \
+    ROW(pangu) \
     ROW(hunyuan) \
     ROW(ernie) \
     ROW(mamba) \
     ROW(falcon_mamba) \
     ROW(mamba2) \
     ROW(gemma2) \
+    ROW(vaultgemma) \
     ROW(gemma3) \
     ROW(gemma3n) \
     ROW(cohere2) \
@@ -104,6 +111,7 @@ const char *pi_arch_word(struct str word)
         { "default", "none" }, { "dynamic", "none" }, { "mrope", "none" }, { "llama3", "bands" },
         { "proportional", "none" },
         { "su", "longrope" },
+        { "global", "full_attention" }, { "local", "sliding_attention" },
     };
 
     for (size_t i = 0; i < PI_COUNT(words); i++)

@@ -1,7 +1,7 @@
 /* moe.c - decoders that are Llama or Qwen with experts in the feed-forward: Qwen2-MoE and
  * Qwen3-MoE, Yang et al. 2024 and 2025, arXiv 2407.10671 and 2505.09388; OLMoE, Muennighoff et al.
- * 2024, arXiv 2409.02060; dots.llm1, arXiv 2506.05767; GLM-4.5, arXiv 2508.06471; ERNIE 4.5;
- * MiniMax-M2; DeepSeekMoE, Dai et al. 2024, arXiv 2401.06066.
+ * 2024, arXiv 2409.02060; dots.llm1, arXiv 2506.05767; GLM-4.5, arXiv 2508.06471; Solar
+ * Open; ERNIE 4.5; MiniMax-M2; DeepSeekMoE, Dai et al. 2024, arXiv 2401.06066.
  */
 #include "moe.h"
 
@@ -67,7 +67,14 @@ const struct arch pi_arch_dots1 = {
     .name = "dots1", .like = &pi_arch_qwen3, .keys = sigmoid_keys,
 };
 
-static const struct weight glm_weights[] = {
+/* Solar Open has no dense layers. */
+static const struct key glm4moe_keys[] = {
+    { "ff", "feed_forward_length", "intermediate_size", "eff" },
+    { "eff", "expert_feed_forward_length", "moe_intermediate_size", NULL },
+    { 0 }
+};
+
+static const struct weight glm4moe_weights[] = {
     { "norm2", "blk.%d.post_attention_norm.weight", "layers.%d.post_attention_layernorm.weight",
       "dim" },
     { "q_norm?", "blk.%d.attn_q_norm.weight", "layers.%d.self_attn.q_norm.weight", "hd" },
@@ -76,7 +83,8 @@ static const struct weight glm_weights[] = {
 };
 
 const struct arch pi_arch_glm4moe = {
-    .name = "glm4moe", .hf = "glm4_moe", .like = &pi_arch_dots1, .weights = glm_weights,
+    .name = "glm4moe", .hf = "glm4_moe|solar_open", .like = &pi_arch_dots1, .keys = glm4moe_keys,
+    .weights = glm4moe_weights,
 };
 
 static const struct key ernie_keys[] = {

@@ -62,6 +62,7 @@ static const struct {
     { "phimoe-plain", ".rope.scaling.original_context_length", "nothing is scaled" },
     { "deepseek", ".rope.scaling.type", "none, which is the default" },
     { "deepseek", ".expert_weights_scale", "1, which is the default" },
+    { "orion", ".tensor_data_layout", "no reader asks for it" },
     { "phi2", "tokenizer.ggml.add_bos_token", "there is no tokenizer" },
     { "glm", "tokenizer.ggml.add_bos_token", "" },
     { "nemotron-h", ".context_length", "2^20 whatever config.json says" },

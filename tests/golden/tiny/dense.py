@@ -25,6 +25,10 @@ MODELS = {
         SMALL, rms_norm_eps=1e-3, rope_parameters=ROPE,
         embedding_multiplier=12.0, logits_scaling=3.0,
         residual_multiplier=0.22, attention_multiplier=0.5)),
+    "hyperclovax": dict(model_type="hyperclovax", gguf=False, config=dict(
+        SMALL, rms_norm_eps=1e-3, rope_parameters=ROPE,
+        embedding_multiplier=6.0, logits_scaling=0.3,
+        residual_multiplier=0.7, attention_multiplier=0.5)),
     "stablelm": dict(model_type="stablelm", config=dict(
         SMALL, layer_norm_eps=1e-3, rope_parameters=PARTIAL,
         use_qkv_bias=True)),
@@ -43,6 +47,9 @@ MODELS = {
         SMALL, rope_parameters=ROPE, clip_qkv=0.8)),
     "nemotron": dict(model_type="nemotron", config=dict(
         SMALL, norm_eps=1e-3, rope_parameters=partial(0.5))),
+    "jais2": dict(model_type="jais2", config=dict(
+        SMALL, layer_norm_eps=1e-3, rope_parameters=ROPE,
+        tie_word_embeddings=False)),
     # llama.cpp's converter knows the names of an older configuration here.
     "glm": dict(model_type="glm", hparams=dict(
         seq_length=256, layernorm_epsilon=1e-3), config=dict(

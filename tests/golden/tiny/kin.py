@@ -1,5 +1,5 @@
 """Models that are Llama in other files: transformers computes Llama, then names and layout become
-those of the model (InternLM2 and Baichuan have no class of their own there)."""
+those of the model (InternLM2, Baichuan and Orion have no class of their own there)."""
 
 import json
 
@@ -131,6 +131,17 @@ MODELS = {
     "helium": dict(model_type="helium", gguf=False, config=dict(
         SMALL, head_dim=8, num_key_value_heads=4, rope_parameters=ROPE)),
     "arcee": dict(model_type="arcee", config=dict(SMALL, rope_parameters=ROPE)),
+    "pangu": dict(model_type="llama", architecture="PanguEmbeddedForCausalLM",
+        finish=stored("PanguEmbedded", "PanguEmbeddedForCausalLM", same, bias=True, drop=(
+            "attention_bias", "head_dim", "mlp_bias", "pretraining_tp")),
+        config=dict(SMALL, attention_bias=True, rope_parameters=ROPE)),
+    # StableLM whose heads turn as a whole.
+    "orion": dict(model_type="stablelm", architecture="OrionForCausalLM",
+        finish=stored("orion", "OrionForCausalLM", same, rms_norm_eps=1e-3, drop=(
+            "layer_norm_eps", "qk_layernorm", "use_parallel_residual", "use_qkv_bias")),
+        config=dict(
+            {k: v for k, v in SMALL.items() if k != "rms_norm_eps"}, layer_norm_eps=1e-3,
+            rope_parameters=dict(ROPE, rope_theta=10000.0, partial_rotary_factor=1.0))),
     "minicpm": dict(model_type="granite", architecture="MiniCPMForCausalLM",
         finish=minicpm(stored("minicpm", "MiniCPMForCausalLM", same)),
         config=dict(SMALL, rope_parameters=dict(ROPE, rope_theta=10000.0),

@@ -19,6 +19,13 @@ def louder(model):
             parameter.add_(4)
 
 
+def louder_branches(model):
+    """The same where no norm is behind them."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            parameter.mul_(4)
+
+
 MODELS = {
     "gemma2": dict(model_type="gemma2", adjust=louder, config=dict(
         SMALL, head_dim=16, rms_norm_eps=1e-3, sliding_window=7,
@@ -30,6 +37,10 @@ MODELS = {
         SMALL, head_dim=16, rms_norm_eps=1e-3, sliding_window=5,
         query_pre_attn_scalar=5, attn_logit_softcapping=None,
         final_logit_softcapping=None, rope_parameters=ROPE)),
+    "vaultgemma": dict(model_type="vaultgemma", gguf=False, adjust=louder_branches, config=dict(
+        SMALL, head_dim=16, rms_norm_eps=1e-3, sliding_window=7,
+        query_pre_attn_scalar=16, attn_logit_softcapping=2.0,
+        final_logit_softcapping=3.0, rope_parameters=ROPE)),
     "gemma3": dict(model_type="gemma3_text", adjust=louder,
         architecture="Gemma3ForCausalLM", config=dict(
             NARROW, num_hidden_layers=7, head_dim=12, rms_norm_eps=1e-3,

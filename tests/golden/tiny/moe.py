@@ -98,6 +98,11 @@ MODELS = {
     "glm4moe": dict(model_type="glm4_moe", adjust=bias, config=dict(
         SMALL, **SIGMOID, head_dim=16, attention_bias=True,
         partial_rotary_factor=0.5, use_qk_norm=True)),
+    # What the converter otherwise takes for a half.
+    "solar-open": dict(model_type="solar_open", adjust=bias, hparams=dict(
+        partial_rotary_factor=1.0), config=dict(
+        {k: v for k, v in {**SMALL, **SIGMOID}.items()
+         if k not in ("intermediate_size", "first_k_dense_replace")}, head_dim=16)),
     "ernie4_5-moe": dict(model_type="ernie4_5_moe", adjust=bias, config=dict(
         {**SMALL, "intermediate_size": 80}, moe_intermediate_size=20,
         moe_num_experts=6, moe_k=2, moe_num_shared_experts=2,

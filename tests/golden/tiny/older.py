@@ -33,6 +33,14 @@ MODELS = {
         NEW, norm_epsilon=1e-3, num_key_value_heads=2, sliding_window=None,
         rope_parameters=ROPE, hidden_act="gelu_pytorch_tanh",
         use_bias=True, tie_word_embeddings=True)),
+    "opt": dict(model_type="opt", gguf=False, config=dict(
+        vocab_size=128, hidden_size=32, num_hidden_layers=2, ffn_dim=48,
+        num_attention_heads=4, max_position_embeddings=128,
+        word_embed_proj_dim=32)),
+    "gpt-neo": dict(model_type="gpt_neo", gguf=False, config=dict(
+        vocab_size=128, hidden_size=32, num_layers=2, num_heads=4,
+        max_position_embeddings=128, window_size=6, layer_norm_epsilon=1e-3,
+        attention_types=[[["global", "local"], 1]])),
     "gptj": dict(model_type="gptj", gguf=False, config=dict(
         GPT, rotary_dim=4, activation_function="gelu_new",
         tie_word_embeddings=False)),
