@@ -1,6 +1,6 @@
-/* opt.c - GPT-2 with matrices of their own for q, k and v: OPT, Zhang et al. 2022, arXiv 2205.01068,
- * ReLU, positions from the third row on; GPT-Neo, Black et al. 2021, scores as they are, every
- * second layer local. An OPT with norms behind the branches (350M) has other tensors.
+/* opt.c - GPT-2 with matrices of their own for q, k and v: OPT, Zhang et al. 2022, arXiv
+ * 2205.01068, ReLU, positions from the third row on; GPT-Neo, Black et al. 2021, scores as they
+ * are, every second layer local. An OPT with norms behind the branches (350M) has other tensors.
  */
 #include "graph/recipe.h"
 
