@@ -90,10 +90,9 @@ static void close_output(struct output *o)
 /* What stands at the path already may be replaced only if it is a file that begins so. */
 static int check_replaced(const struct output *o, struct str magic, pith_error *err)
 {
-    char head[16];
+    struct mapping old;
+    bool same = false;
     struct stat st;
-    ssize_t n;
-    int fd;
 
     if (stat(o->path, &st) != 0)
         return PITH_OK;
@@ -101,12 +100,12 @@ static int check_replaced(const struct output *o, struct str magic, pith_error *
         return output_fail(o, EISDIR, err);
     if (!S_ISREG(st.st_mode))
         return pi_fail(err, PITH_E_IO, "%s: is not a regular file", pi_path_tail(o->path));
-    fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return output_fail(o, errno, err);
-    n = read(fd, head, pi_min_size(magic.n, sizeof head));
-    close(fd);
-    if (n < 0 || !pi_str_equal((struct str){ head, (size_t)n }, magic))
+    if (st.st_size >= (off_t)magic.n) {
+        TRY(pi_mmap_path(&old, o->path, err));
+        same = pi_str_starts((struct str){ (const char *)old.data, old.size }, magic);
+        pi_mmap_close(&old);
+    }
+    if (!same)
         return pi_fail(err, PITH_E_ARGUMENT, "%s: is there already and no %.*s file; it is not "
                        "replaced", pi_path_tail(o->path), (int)magic.n, magic.at);
     return PITH_OK;
