@@ -60,6 +60,7 @@ static const struct weight vaultgemma_weights[] = { { "post1" }, { "post2" }, { 
 
 const struct arch pi_arch_vaultgemma = {
     .name = "vaultgemma", .like = &pi_arch_gemma2, .weights = vaultgemma_weights,
+    .gguf = "",
 };
 
 static const struct key gemma3_keys[] = {

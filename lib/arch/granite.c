@@ -33,5 +33,5 @@ static const struct weight hyperclovax_weights[] = {
 
 const struct arch pi_arch_hyperclovax = {
     .name = "hyperclovax", .like = &pi_arch_granite, .keys = hyperclovax_keys,
-    .weights = hyperclovax_weights,
+    .weights = hyperclovax_weights, .gguf = "",
 };

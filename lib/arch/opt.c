@@ -43,7 +43,7 @@ static const struct weight opt_weights[] = {
 
 const struct arch pi_arch_opt = {
     .name = "opt", .prefix = "model.decoder.|decoder.", .like = &pi_arch_gpt2, .keys = opt_keys,
-    .weights = opt_weights,
+    .weights = opt_weights, .gguf = "",
 };
 
 static const struct key gpt_neo_keys[] = {
@@ -72,12 +72,7 @@ static const struct weight gpt_neo_weights[] = {
     { 0 }
 };
 
-static const struct put gpt_neo_puts[] = {
-    { "attention.sliding_window_pattern", "window > 0" },
-    { 0 }
-};
-
 const struct arch pi_arch_gpt_neo = {
     .name = "gptneo", .hf = "gpt_neo", .like = &pi_arch_gpt2, .keys = gpt_neo_keys,
-    .weights = gpt_neo_weights, .puts = gpt_neo_puts,
+    .weights = gpt_neo_weights, .gguf = "",
 };

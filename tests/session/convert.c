@@ -17,6 +17,8 @@ static const struct {
 } refused[] = {
     { "phimoe", "magnitude" },
     { "gptj", "architecture gptj" }, { "codegen", "architecture codegen" },
+    { "gpt-neo", "architecture gpt_neo" }, { "opt", "architecture opt" },
+    { "hyperclovax", "architecture hyperclovax" }, { "vaultgemma", "architecture vaultgemma" },
     { "apertus", "plus" }, { "baichuan2", "lm_head.weight" }, { "cwm", "sliding_window" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
     { "gemma2-scalar", "scale" }, { "gemma3n-vision", "laurel_rank" },
