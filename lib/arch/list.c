@@ -46,6 +46,7 @@
     ROW(olmo) \
     ROW(olmo2) \
     ROW(nemotron) \
+    ROW(persimmon) \
     ROW(orion) \
     ROW(jais2) \
     ROW(chatglm) \

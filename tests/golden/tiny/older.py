@@ -41,6 +41,9 @@ MODELS = {
         vocab_size=128, hidden_size=32, num_layers=2, num_heads=4,
         max_position_embeddings=128, window_size=6, layer_norm_epsilon=1e-3,
         attention_types=[[["global", "local"], 1]])),
+    "persimmon": dict(model_type="persimmon", gguf=False, config=dict(
+        NEW, layer_norm_eps=1e-3, rope_parameters=dict(
+            ROPE, partial_rotary_factor=0.5))),
     "gptj": dict(model_type="gptj", gguf=False, config=dict(
         GPT, rotary_dim=4, activation_function="gelu_new",
         tie_word_embeddings=False)),
