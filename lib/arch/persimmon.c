@@ -39,6 +39,6 @@ static const struct weight persimmon_weights[] = {
 };
 
 const struct arch pi_arch_persimmon = {
-    .name = "persimmon", .like = &pi_arch_dense, .keys = persimmon_keys,
+    .name = "persimmon", .gguf = "", .like = &pi_arch_dense, .keys = persimmon_keys,
     .weights = persimmon_weights,
 };

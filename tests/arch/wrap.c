@@ -166,8 +166,8 @@ static void contradictions(void)
             "but gemma3_text has no use for it");
     refused("config.json", "\"gemma3\"", "\"paligemma\"", PITH_E_UNSUPPORTED,
             "architecture paligemma is not supported");
-    refused("config.json", "\"gemma3_text\"", "\"opt\"", PITH_E_UNSUPPORTED,
-            "architecture opt, the text part of gemma3, is not supported");
+    refused("config.json", "\"gemma3_text\"", "\"pony\"", PITH_E_UNSUPPORTED,
+            "architecture pony, the text part of gemma3, is not supported");
     refused("model.safetensors", "vision_tower.", "vision_power.", PITH_E_FORMAT,
             "tensor vision_power.");
     refused("model.safetensors", "language_model.model.norm", "language_model.model.morn",

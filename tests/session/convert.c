@@ -18,6 +18,7 @@ static const struct {
     { "phimoe", "magnitude" },
     { "gptj", "architecture gptj" }, { "codegen", "architecture codegen" },
     { "gpt-neo", "architecture gpt_neo" }, { "opt", "architecture opt" },
+    { "persimmon", "architecture persimmon" },
     { "hyperclovax", "architecture hyperclovax" }, { "vaultgemma", "architecture vaultgemma" },
     { "apertus", "plus" }, { "baichuan2", "lm_head.weight" }, { "cwm", "sliding_window" },
     { "falcon-h1-norm", "mamba_norm_before_gate" }, { "falcon-rw", "parallel" },
