@@ -91,8 +91,8 @@ static void close_output(struct output *o)
 static int check_replaced(const struct output *o, struct str magic, pith_error *err)
 {
     struct mapping old;
-    bool same = false;
     struct stat st;
+    bool same;
 
     if (stat(o->path, &st) != 0)
         return PITH_OK;
@@ -100,6 +100,7 @@ static int check_replaced(const struct output *o, struct str magic, pith_error *
         return output_fail(o, EISDIR, err);
     if (!S_ISREG(st.st_mode))
         return pi_fail(err, PITH_E_IO, "%s: is not a regular file", pi_path_tail(o->path));
+    same = st.st_size == 0; /* as mkstemp leaves it */
     if (st.st_size >= (off_t)magic.n) {
         TRY(pi_mmap_path(&old, o->path, err));
         same = pi_str_starts((struct str){ (const char *)old.data, old.size }, magic);

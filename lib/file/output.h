@@ -21,8 +21,8 @@ struct output {
 };
 
 /* Begins a file at `path`, which must stay valid. A path that exists and is no regular file is
- * refused, and so is a file that does not begin with `magic`: PITH_E_ARGUMENT. PITH_E_IO names the
- * path, here and below. */
+ * refused, and so is a file that is not empty and does not begin with `magic`: PITH_E_ARGUMENT.
+ * PITH_E_IO names the path, here and below. */
 int pi_output_open(struct output *o, const char *path, struct str magic,
                    const struct allocator *allocator, pith_error *err);
 

@@ -17,7 +17,8 @@ struct save {
 /* Begins the file: everything in front of the tensors' bytes. The metadata is that of `from`,
  * value for value, but for the keys of a split; those of `edits` replace or follow it. Of a tensor,
  * name, type, shape and bytes count, not data. path, tensors and what they point to must stay.
- * A file at `path` that does not begin with "GGUF" is not replaced: PITH_E_ARGUMENT. */
+ * A file at `path` that is neither empty nor begins with "GGUF" is not replaced:
+ * PITH_E_ARGUMENT. */
 int pi_save_begin(struct save *s, const char *path, const struct weights *from,
                   const struct meta *edits, int n_edits, const struct tensor *tensors,
                   int64_t n_tensors, const struct allocator *allocator, pith_error *err);

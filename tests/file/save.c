@@ -362,10 +362,10 @@ static void same_file(void)
         unlink(inside((char[]){ *name, 0 }));
 }
 
-/* What is no GGUF file stays. */
+/* What is no GGUF file stays, unless it is empty. */
 static void foreign_files(void)
 {
-    static const char *const old[] = { "", "GGU", "gguf", "{\"a\": 1}" };
+    static const char *const old[] = { "GGU", "gguf", "{\"a\": 1}" };
     const char *path = inside("old");
     struct opened a;
 
@@ -383,6 +383,8 @@ static void foreign_files(void)
         CHECK(m == n && memcmp(now, old[i], n) == 0);
         free(now);
     }
+    write_file(path, "", 0);
+    CHECK_INT(save_copy(&a, path, NULL, 0, 10000), PITH_OK);
     unlink(path);
     close_file(&a);
 }
