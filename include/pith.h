@@ -405,10 +405,10 @@ typedef int32_t pith_progress_fn(void *user, int64_t done, int64_t total);
  * mean the M). As in other tools, some tensors of a mix get more bits than its name says, vectors
  * become F32, and rows that do not divide into a format's blocks get the next one that fits. All
  * metadata is kept; general.file_type and general.quantization_version are set.
- * `out` appears when it is complete and not before; on failure nothing is left behind. A GGUF
- * or empty file that stands there already is replaced; one that is read here, or any other file, is
- * refused with PITH_E_ARGUMENT. Reads the option "threads", on which the result does not depend. progress may be
- * NULL; it is told bytes of the input. Memory needed does not grow with the file.
+ * `out` appears when it is complete and not before; on failure nothing is left behind. A GGUF or
+ * empty file that stands there already is replaced; one that is read here, or any other file, is
+ * refused with PITH_E_ARGUMENT. Reads the option "threads", on which the result does not depend.
+ * progress may be NULL; it is told bytes of the input. Memory needed does not grow with the file.
  * PITH_E_UNSUPPORTED names a tensor that is quantised already; PITH_E_NUMERIC one that holds a
  * value that is no finite number (those that stay as they are are looked at too) or too large for
  * the format; PITH_E_IO a path that cannot be read or written; PITH_E_CANCELLED if progress said
