@@ -50,6 +50,10 @@ static void usual_numbers(void)
     int families = 0, numbers = 0;
 
     CHECK(json != NULL);
+    if (json) { /* lines end with two bytes, the last one too */
+        json = realloc(json, size + 2);
+        memset(json + size, 0, 2);
+    }
     for (char *line = json ? strchr(json, '\n') : NULL; line; line = strchr(line + 1, '\n')) {
         size_t n = strcspn(line + 2, "\"");
 
