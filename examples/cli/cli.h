@@ -68,7 +68,7 @@ int32_t *tokenize(const char *text, int64_t length, int32_t flags, int64_t *n);
 struct texts {
     char *data;
     int64_t *offsets;
-    int64_t n;
+    int64_t n, data_room, offsets_room;
 };
 
 void add_text(struct texts *t, const char *text, size_t length);

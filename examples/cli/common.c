@@ -223,10 +223,14 @@ void open_session(void)
 
 void add_text(struct texts *t, const char *text, size_t length)
 {
-    int64_t end = t->n ? t->offsets[t->n] : 0;
+    int64_t end = t->n ? t->offsets[t->n] : 0, need = end + (int64_t)length + 1;
 
-    t->data = realloc(t->data, (size_t)end + length + 1);
-    t->offsets = realloc(t->offsets, (size_t)(t->n + 2) * sizeof *t->offsets);
+    if (need > t->data_room)
+        t->data = realloc(t->data, (size_t)(t->data_room = 2 * need));
+    if (t->n + 2 > t->offsets_room) {
+        t->offsets_room = 2 * (t->n + 2);
+        t->offsets = realloc(t->offsets, (size_t)t->offsets_room * sizeof *t->offsets);
+    }
     if (!t->data || !t->offsets)
         fail(EXIT_LIMIT, "out of memory: the texts");
     memcpy(t->data + end, text, length);

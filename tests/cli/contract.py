@@ -236,11 +236,11 @@ def failures_have_their_codes():
 def an_interrupt_ends_with_130():
     with tempfile.TemporaryDirectory() as folder:
         texts = pathlib.Path(folder) / "texts"
-        texts.write_text("a long text about the sea\n" * 100000)
+        texts.write_text("a long text about the sea\n" * 50000)
         child = subprocess.Popen(
             [PITH, "classify", MODEL, "--labels", "yes,no", "-f", str(texts)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1)
+        time.sleep(2)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
     assert child.returncode == 130, child.returncode
