@@ -107,20 +107,18 @@ static int write_metadata(struct converting *c, const char *in, pith_error *err)
     return pi_convert_check(c, err);
 }
 
-/* The type's mix, or what most of the folder is. */
-static int choose_types(struct converting *c, const char *type, uint32_t *file_type,
+/* Of the mix asked for, or what most of the folder is. */
+static int choose_types(struct converting *c, const struct mix *asked, uint32_t *file_type,
                         pith_error *err)
 {
     static const char *const stored[][2] = {
         { "MXFP4", NULL }, { "BF16", "BF16" }, { "F16", "F16" }, { "F32", "F32" },
     };
     enum { FILE_MXFP4 = 38 };
-    const struct mix *mix = NULL;
+    const struct mix *mix = asked;
     struct mix_facts facts;
     bool fallback;
 
-    if (type)
-        TRY(pi_mix_find(&mix, type, err));
     TRY(pi_metas_view(&c->to, &c->metas, c->tensors, c->n_targets, err));
     facts = pi_mix_facts(&c->to);
     for (size_t i = 0; i < PI_COUNT(stored) && !mix; i++)
@@ -133,7 +131,7 @@ static int choose_types(struct converting *c, const char *type, uint32_t *file_t
                 TRY(pi_mix_find(&mix, stored[i][1], err));
             }
     *file_type = mix ? pi_mix_file_type(mix) : 0;
-    for (int64_t t = 0; t < c->n_targets && type; t++)
+    for (int64_t t = 0; t < c->n_targets && asked; t++)
         if (pi_dtype(c->tensors[t].dtype).block == 1 &&
             !pi_mix_wants_floats(c->tensors[t].name))
             c->tensors[t].dtype = pi_mix_choose(mix, &facts, &c->tensors[t], &fallback);
@@ -185,16 +183,16 @@ static int write_file(struct converting *c, const char *out, const pith_options 
 static int convert_folder(struct converting *c, const char *in, const char *out, const char *type,
                           const pith_options *options, pith_error *err)
 {
-    const struct mix *known;
+    const struct mix *asked = NULL;
     uint32_t file_type;
 
     if (type)
-        TRY(pi_mix_find(&known, type, err));
+        TRY(pi_mix_find(&asked, type, err));
     TRY(open_folder(c, in, options, err));
     TRY(check_program(c, err));
     TRY(write_metadata(c, in, err));
     TRY(pi_convert_plan(c, err));
-    TRY(choose_types(c, type, &file_type, err));
+    TRY(choose_types(c, asked, &file_type, err));
     TRY(size_tensors(c, err));
     TRY(pi_metas_u32(&c->metas, "general.file_type", file_type, err));
     TRY(pi_metas_u32(&c->metas, "general.quantization_version", FILE_QUANTIZATION, err));
