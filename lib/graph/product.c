@@ -20,10 +20,10 @@ enum operand pi_product_operand(const struct program *program, const struct matr
     return program->exact ? OPERAND_F32 : pi_operand_of(w->dtype);
 }
 
-/* Blocks meet float32. */
+/* Weights that meet integers by their nature meet float32. */
 static bool unpacks(const struct program *program, const struct matrix *w)
 {
-    return pi_product_operand(program, w) == OPERAND_F32 && pi_dtype(w->dtype).block > 1;
+    return pi_product_operand(program, w) != pi_operand_of(w->dtype);
 }
 
 void pi_product_pack(const struct run *run, enum operand kind, void *to, const float *x,
