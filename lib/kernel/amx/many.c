@@ -12,6 +12,7 @@
  * columns][16 tokens][2].
  */
 #include "panel.h"
+#include "kernel/formats.h"
 
 enum {
     TOKENS_AMX = 512,                 /* that share an unpacked panel */
@@ -282,34 +283,22 @@ INLINE_AMX void panel_rows_amx(enum dtype type, uint8_t *panel, const uint8_t *w
     }
 }
 
-#define MANY(format, TYPE, bytes)                                                               \
+#define MANY(format, TYPE, kind, block, panel)                                                  \
     static void panel_##format##_amx(uint8_t *panel, const uint8_t *w, int64_t w_stride,        \
                                      int64_t rows, int64_t n)                                   \
     {                                                                                           \
-        panel_rows_amx(TYPE, panel, w, w_stride, rows, n, n * (bytes) / 256);                   \
+        panel_rows_amx(TYPE, panel, w, w_stride, rows, n, n / (block) * pi_dtype(TYPE).bytes);  \
     }                                                                                           \
     static PI_DOT_MANY(dot_many_##format##_amx)                                                 \
     {                                                                                           \
-        dot_many_amx(panel_##format##_amx, bytes, rows, cols, w, w_stride, m, x, y, y_stride,   \
-                     scratch);                                                                  \
+        dot_many_amx(panel_##format##_amx, 256 / (block) * pi_dtype(TYPE).bytes, rows, cols, w, \
+                     w_stride, m, x, y, y_stride, scratch);                                     \
     }
 
-MANY(f32, DTYPE_F32, 1024)
-MANY(f16, DTYPE_F16, 512)
-MANY(bf16, DTYPE_BF16, 512)
-MANY(q4_0, DTYPE_Q4_0, 144)
-MANY(q4_1, DTYPE_Q4_1, 160)
-MANY(q5_0, DTYPE_Q5_0, 176)
-MANY(q5_1, DTYPE_Q5_1, 192)
-MANY(q8_0, DTYPE_Q8_0, 272)
-MANY(iq4_nl, DTYPE_IQ4_NL, 144)
-MANY(mxfp4, DTYPE_MXFP4, 136)
-MANY(q2_k, DTYPE_Q2_K, 84)
-MANY(q3_k, DTYPE_Q3_K, 110)
-MANY(q4_k, DTYPE_Q4_K, 144)
-MANY(q5_k, DTYPE_Q5_K, 176)
-MANY(q6_k, DTYPE_Q6_K, 210)
-MANY(iq4_xs, DTYPE_IQ4_XS, 136)
+MANY(f32, DTYPE_F32, float, 1, none)
+MANY(f16, DTYPE_F16, float, 1, none)
+MANY(bf16, DTYPE_BF16, float, 1, none)
+PI_BLOCK_FORMATS(MANY)
 
 #undef MANY
 
@@ -320,19 +309,10 @@ void pi_many_amx(struct kernels *k)
     k->dot_many[DTYPE_F32] = dot_many_f32_amx;
     k->dot_many[DTYPE_F16] = dot_many_f16_amx;
     k->dot_many[DTYPE_BF16] = dot_many_bf16_amx;
-    k->dot_many[DTYPE_Q4_0] = dot_many_q4_0_amx;
-    k->dot_many[DTYPE_Q4_1] = dot_many_q4_1_amx;
-    k->dot_many[DTYPE_Q5_0] = dot_many_q5_0_amx;
-    k->dot_many[DTYPE_Q5_1] = dot_many_q5_1_amx;
-    k->dot_many[DTYPE_Q8_0] = dot_many_q8_0_amx;
-    k->dot_many[DTYPE_IQ4_NL] = dot_many_iq4_nl_amx;
-    k->dot_many[DTYPE_MXFP4] = dot_many_mxfp4_amx;
-    k->dot_many[DTYPE_Q2_K] = dot_many_q2_k_amx;
-    k->dot_many[DTYPE_Q3_K] = dot_many_q3_k_amx;
-    k->dot_many[DTYPE_Q4_K] = dot_many_q4_k_amx;
-    k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_amx;
-    k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_amx;
-    k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_amx;
     k->pack_many[OPERAND_F32] = pack_many_amx;
     k->many_tokens = 32;
+
+#define SET(format, TYPE, kind, block, panel) k->dot_many[TYPE] = dot_many_##format##_amx;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
 }

@@ -10,6 +10,7 @@
  */
 #include "kernel/avx512/quantize.h"
 #include "panel.h"
+#include "kernel/formats.h"
 
 enum {
     CHUNK_AMX = 1024, /* columns unpacked ahead */
@@ -401,19 +402,10 @@ SOME(iq4_xs, DTYPE_IQ4_XS, multiply_32_amx, 136)
 
 void pi_some_amx(struct kernels *k)
 {
-    k->dot_some[DTYPE_Q4_0] = dot_some_q4_0_amx;
-    k->dot_some[DTYPE_Q4_1] = dot_some_q4_1_amx;
-    k->dot_some[DTYPE_Q5_0] = dot_some_q5_0_amx;
-    k->dot_some[DTYPE_Q5_1] = dot_some_q5_1_amx;
-    k->dot_some[DTYPE_Q8_0] = dot_some_q8_0_amx;
-    k->dot_some[DTYPE_IQ4_NL] = dot_some_iq4_nl_amx;
-    k->dot_some[DTYPE_MXFP4] = dot_some_mxfp4_amx;
-    k->dot_some[DTYPE_Q2_K] = dot_some_q2_k_amx;
-    k->dot_some[DTYPE_Q3_K] = dot_some_q3_k_amx;
-    k->dot_some[DTYPE_Q4_K] = dot_some_q4_k_amx;
-    k->dot_some[DTYPE_Q5_K] = dot_some_q5_k_amx;
-    k->dot_some[DTYPE_Q6_K] = dot_some_q6_k_amx;
-    k->dot_some[DTYPE_IQ4_XS] = dot_some_iq4_xs_amx;
     k->pack_some = pack_some_amx;
     k->some_tokens = 6;
+
+#define SET(format, TYPE, kind, block, panel) k->dot_some[TYPE] = dot_some_##format##_amx;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
 }

@@ -9,6 +9,7 @@
 #include "four.h"
 #include "panel.h"
 #include "grid.h"
+#include "kernel/formats.h"
 
 enum {
     FEW_AVX2 = 6,         /* tokens up to which transposing the weights does not pay */
@@ -431,7 +432,7 @@ DOT(q6_k,   DTYPE_Q6_K,   q8k,  256,   2,    5)
 DOT(iq4_xs, DTYPE_IQ4_XS, q8k,  256,   1,    0)
 
 /* y[t][r]: the same for the formats of grid.h */
-#define DOT_GRID(format, TYPE)                                                                    \
+#define DOT_GRID(format, TYPE, kind, block_, panel)                                               \
     static void chunk_##format##_avx2(struct chunk_avx2 *to, const uint8_t *w)                    \
     {                                                                                             \
         chunk_grid_avx2(read_##format##_avx2, 0, to, w);                                          \
@@ -449,15 +450,7 @@ DOT(iq4_xs, DTYPE_IQ4_XS, q8k,  256,   1,    0)
                        y_stride);                                                                 \
     }
 
-DOT_GRID(iq2_xxs, DTYPE_IQ2_XXS)
-DOT_GRID(iq2_xs, DTYPE_IQ2_XS)
-DOT_GRID(iq2_s, DTYPE_IQ2_S)
-DOT_GRID(iq3_xxs, DTYPE_IQ3_XXS)
-DOT_GRID(iq3_s, DTYPE_IQ3_S)
-DOT_GRID(iq1_s, DTYPE_IQ1_S)
-DOT_GRID(iq1_m, DTYPE_IQ1_M)
-DOT_GRID(tq1_0, DTYPE_TQ1_0)
-DOT_GRID(tq2_0, DTYPE_TQ2_0)
+PI_GRID_FORMATS(DOT_GRID)
 
 #undef DOT_GRID
 #undef DOT
@@ -470,26 +463,9 @@ void pi_dot_avx2(struct kernels *k)
     k->dot[DTYPE_F16] = dot_f16_avx2;
     k->dot[DTYPE_BF16] = dot_bf16_avx2;
     k->dot[DTYPE_NVFP4] = dot_nvfp4_avx2;
-    k->dot[DTYPE_Q4_0] = dot_q4_0_avx2;
-    k->dot[DTYPE_Q4_1] = dot_q4_1_avx2;
-    k->dot[DTYPE_Q5_0] = dot_q5_0_avx2;
-    k->dot[DTYPE_Q5_1] = dot_q5_1_avx2;
-    k->dot[DTYPE_Q8_0] = dot_q8_0_avx2;
-    k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_avx2;
-    k->dot[DTYPE_MXFP4] = dot_mxfp4_avx2;
-    k->dot[DTYPE_Q2_K] = dot_q2_k_avx2;
-    k->dot[DTYPE_Q3_K] = dot_q3_k_avx2;
-    k->dot[DTYPE_Q4_K] = dot_q4_k_avx2;
-    k->dot[DTYPE_Q5_K] = dot_q5_k_avx2;
-    k->dot[DTYPE_Q6_K] = dot_q6_k_avx2;
-    k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_avx2;
-    k->dot[DTYPE_IQ2_XXS] = dot_iq2_xxs_avx2;
-    k->dot[DTYPE_IQ2_XS] = dot_iq2_xs_avx2;
-    k->dot[DTYPE_IQ2_S] = dot_iq2_s_avx2;
-    k->dot[DTYPE_IQ3_XXS] = dot_iq3_xxs_avx2;
-    k->dot[DTYPE_IQ3_S] = dot_iq3_s_avx2;
-    k->dot[DTYPE_IQ1_S] = dot_iq1_s_avx2;
-    k->dot[DTYPE_IQ1_M] = dot_iq1_m_avx2;
-    k->dot[DTYPE_TQ1_0] = dot_tq1_0_avx2;
-    k->dot[DTYPE_TQ2_0] = dot_tq2_0_avx2;
+
+#define SET(format, TYPE, kind, block, panel) k->dot[TYPE] = dot_##format##_avx2;
+    PI_BLOCK_FORMATS(SET)
+    PI_GRID_FORMATS(SET)
+#undef SET
 }

@@ -161,6 +161,12 @@ INLINE_AVX512 int offset_q8k_avx512(enum dtype type)
     return type == DTYPE_Q3_K ? 2 : type == DTYPE_Q6_K ? 5 : type == DTYPE_IQ4_XS ? 7 : 0;
 }
 
+/* Sub-blocks are of 32 weights, not 16. */
+INLINE_AVX512 bool wide_q8k_avx512(enum dtype type)
+{
+    return type == DTYPE_Q4_K || type == DTYPE_Q5_K || type == DTYPE_IQ4_XS;
+}
+
 INLINE_AVX512 __m512i twice_q8k_avx512(const uint8_t *at)
 {
     return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)at));

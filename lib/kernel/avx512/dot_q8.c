@@ -12,6 +12,7 @@
 #include "four.h"
 #include "many.h"
 #include "quantize.h"
+#include "kernel/formats.h"
 
 enum {
     FOUR_AVX512 = 4,                   /* blocks, rows and tokens at once */
@@ -412,7 +413,7 @@ static PI_PACK_MANY(pack_many_q8_avx512)
     {                                                                                             \
         rows_q8_avx512(TYPE, T, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
     }
-#define DOT(format, TYPE)                                                                         \
+#define DOT(format, TYPE, kind, block_, panel)                                                    \
     ROWS(one_##format##_avx512, TYPE, 1)                                                          \
     ROWS(two_##format##_avx512, TYPE, 2)                                                          \
     ROWS(four_##format##_avx512, TYPE, 4)                                                         \
@@ -444,34 +445,21 @@ static PI_PACK_MANY(pack_many_q8_avx512)
                         cols, w, w_stride, m, x, y, y_stride, scratch);                           \
     }
 
-DOT(q4_0, DTYPE_Q4_0)
-DOT(q4_1, DTYPE_Q4_1)
-DOT(q5_0, DTYPE_Q5_0)
-DOT(q5_1, DTYPE_Q5_1)
-DOT(q8_0, DTYPE_Q8_0)
-DOT(iq4_nl, DTYPE_IQ4_NL)
-DOT(mxfp4, DTYPE_MXFP4)
+PI_Q8_FORMATS(DOT)
 
 #undef DOT
 #undef ROWS
 
 void pi_dot_q8_avx512(struct kernels *k)
 {
-    k->dot[DTYPE_Q4_0] = dot_q4_0_avx512;
-    k->dot[DTYPE_Q4_1] = dot_q4_1_avx512;
-    k->dot[DTYPE_Q5_0] = dot_q5_0_avx512;
-    k->dot[DTYPE_Q5_1] = dot_q5_1_avx512;
-    k->dot[DTYPE_Q8_0] = dot_q8_0_avx512;
-    k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_avx512;
-    k->dot[DTYPE_MXFP4] = dot_mxfp4_avx512;
     memset(k->dot_many, 0, sizeof k->dot_many);
-    k->dot_many[DTYPE_Q4_0] = dot_many_q4_0_avx512;
-    k->dot_many[DTYPE_Q4_1] = dot_many_q4_1_avx512;
-    k->dot_many[DTYPE_Q5_0] = dot_many_q5_0_avx512;
-    k->dot_many[DTYPE_Q5_1] = dot_many_q5_1_avx512;
-    k->dot_many[DTYPE_Q8_0] = dot_many_q8_0_avx512;
-    k->dot_many[DTYPE_IQ4_NL] = dot_many_iq4_nl_avx512;
-    k->dot_many[DTYPE_MXFP4] = dot_many_mxfp4_avx512;
+
+#define SET(format, TYPE, kind, block, panel)   \
+    k->dot[TYPE] = dot_##format##_avx512;       \
+    k->dot_many[TYPE] = dot_many_##format##_avx512;
+    PI_Q8_FORMATS(SET)
+#undef SET
+
     k->pack_many[OPERAND_Q8] = pack_many_q8_avx512;
     k->many_tokens = 24;
 }

@@ -13,6 +13,7 @@
 #include "many.h"
 #include "quantize.h"
 #include "kernel/avx2/grid.h"
+#include "kernel/formats.h"
 
 enum { SLAB_Q8K_AVX512 = SLAB_AVX2 / 256 /* blocks, one for each lane */ };
 
@@ -437,31 +438,13 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
     }
 }
 
-#define DOT(format, TYPE, wide_)                                                                  \
-    static __attribute__((noinline)) __m128 last_##format##_avx512(                               \
-        const uint8_t *w, const struct operand_q8k_avx512 *x, int64_t block, int count)           \
-    {                                                                                             \
-        __m128 acc = _mm_setzero_ps();                                                            \
-        step_q8k_avx512(TYPE, 1, w, x, block, count, &acc);                                       \
-        return acc;                                                                               \
-    }                                                                                             \
-    static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
-    {                                                                                             \
-        chunk_q8k_avx2(TYPE, offset_q8k_avx512(TYPE), to, w);                                     \
-    }                                                                                             \
-    /* apart, so that its frame does not lie under that of many */                                \
-    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
-    {                                                                                             \
-        few_q8k_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x,               \
-            x_stride, y, y_stride);                                                               \
-    }                                                                                             \
+/* Both engines, when there are chunk and few. */
+#define ENGINES(format, bytes_, offset_, has_min_, wide_)                                         \
     INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
     {                                                                                             \
         return (struct format_avx512){ .chunk = chunk_##format##_avx512, .block = 256,            \
-                                       .bytes = (int)block_bytes_q8k_avx512(TYPE),                \
-                                       .offset = offset_q8k_avx512(TYPE),                         \
-                                       .has_min = offset_q8k_avx512(TYPE) == 0,                   \
-                                       .wide = wide_ };                                           \
+                                       .bytes = (int)(bytes_), .offset = offset_,                 \
+                                       .has_min = has_min_, .wide = wide_ };                      \
     }                                                                                             \
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
@@ -478,84 +461,56 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
                         m, x, y, y_stride, scratch);                                              \
     }
 
-DOT(q2_k, DTYPE_Q2_K, false)
-DOT(q3_k, DTYPE_Q3_K, false)
-DOT(q4_k, DTYPE_Q4_K, true)
-DOT(q5_k, DTYPE_Q5_K, true)
-DOT(q6_k, DTYPE_Q6_K, false)
-DOT(iq4_xs, DTYPE_IQ4_XS, true)
+#define DOT(format, TYPE, kind, block_, panel)                                                    \
+    static __attribute__((noinline)) __m128 last_##format##_avx512(                               \
+        const uint8_t *w, const struct operand_q8k_avx512 *x, int64_t block, int count)           \
+    {                                                                                             \
+        __m128 acc = _mm_setzero_ps();                                                            \
+        step_q8k_avx512(TYPE, 1, w, x, block, count, &acc);                                       \
+        return acc;                                                                               \
+    }                                                                                             \
+    static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
+    {                                                                                             \
+        chunk_q8k_avx2(TYPE, offset_q8k_avx512(TYPE), to, w);                                     \
+    }                                                                                             \
+    /* apart, so that its frame does not lie under that of many */                                \
+    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
+    {                                                                                             \
+        few_q8k_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x,               \
+                       x_stride, y, y_stride);                                                    \
+    }                                                                                             \
+    ENGINES(format, block_bytes_q8k_avx512(TYPE), offset_q8k_avx512(TYPE),                        \
+            offset_q8k_avx512(TYPE) == 0, wide_q8k_avx512(TYPE))
+
+PI_Q8K_FORMATS(DOT)
 
 /* Few tokens of the formats of avx2/grid.h go by its engine, which adds in the same order. */
-#define DOT_GRID(format, TYPE)                                                                    \
+#define DOT_GRID(format, TYPE, kind, block_, panel)                                               \
     static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
     {                                                                                             \
         chunk_grid_avx2(read_##format##_avx2, 7, to, w);                                          \
     }                                                                                             \
-    INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
+    static PI_DOT(few_##format##_avx512)                                                          \
     {                                                                                             \
-        return (struct format_avx512){ .chunk = chunk_##format##_avx512, .block = 256,            \
-                                       .bytes = pi_dtype(TYPE).bytes, .offset = 7 };              \
+        rows_grid_avx2(read_##format##_avx2, pi_dtype(TYPE).bytes, rows, cols, w, w_stride, m, x, \
+                       x_stride, y, y_stride);                                                    \
     }                                                                                             \
-    static PI_DOT(dot_##format##_avx512)                                                          \
-    {                                                                                             \
-        const struct format_avx512 f = format_##format##_avx512();                                \
-        if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
-            rows_grid_avx2(read_##format##_avx2, f.bytes, rows, cols, w, w_stride, m, x,          \
-                           x_stride, y, y_stride);                                                \
-        else                                                                                      \
-            many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
-    }                                                                                             \
-    static PI_DOT_MANY(dot_many_##format##_avx512)                                                \
-    {                                                                                             \
-        const struct format_avx512 f = format_##format##_avx512();                                \
-        dot_many_avx512(&f, choose_many_q8k_avx512(f.wide, f.has_min), rows, cols, w, w_stride,   \
-                        m, x, y, y_stride, scratch);                                              \
-    }
+    ENGINES(format, pi_dtype(TYPE).bytes, 7, false, false)
 
-DOT_GRID(iq2_xxs, DTYPE_IQ2_XXS)
-DOT_GRID(iq2_xs, DTYPE_IQ2_XS)
-DOT_GRID(iq2_s, DTYPE_IQ2_S)
-DOT_GRID(iq3_xxs, DTYPE_IQ3_XXS)
-DOT_GRID(iq3_s, DTYPE_IQ3_S)
-DOT_GRID(iq1_s, DTYPE_IQ1_S)
-DOT_GRID(iq1_m, DTYPE_IQ1_M)
-DOT_GRID(tq1_0, DTYPE_TQ1_0)
-DOT_GRID(tq2_0, DTYPE_TQ2_0)
+PI_GRID_FORMATS(DOT_GRID)
 
 #undef DOT_GRID
 #undef DOT
+#undef ENGINES
 
 void pi_dot_q8k_avx512(struct kernels *k)
 {
-    k->dot[DTYPE_Q2_K] = dot_q2_k_avx512;
-    k->dot[DTYPE_Q3_K] = dot_q3_k_avx512;
-    k->dot[DTYPE_Q4_K] = dot_q4_k_avx512;
-    k->dot[DTYPE_Q5_K] = dot_q5_k_avx512;
-    k->dot[DTYPE_Q6_K] = dot_q6_k_avx512;
-    k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_avx512;
-    k->dot[DTYPE_IQ2_XXS] = dot_iq2_xxs_avx512;
-    k->dot[DTYPE_IQ2_XS] = dot_iq2_xs_avx512;
-    k->dot[DTYPE_IQ2_S] = dot_iq2_s_avx512;
-    k->dot[DTYPE_IQ3_XXS] = dot_iq3_xxs_avx512;
-    k->dot[DTYPE_IQ3_S] = dot_iq3_s_avx512;
-    k->dot[DTYPE_IQ1_S] = dot_iq1_s_avx512;
-    k->dot[DTYPE_IQ1_M] = dot_iq1_m_avx512;
-    k->dot[DTYPE_TQ1_0] = dot_tq1_0_avx512;
-    k->dot[DTYPE_TQ2_0] = dot_tq2_0_avx512;
-    k->dot_many[DTYPE_Q2_K] = dot_many_q2_k_avx512;
-    k->dot_many[DTYPE_Q3_K] = dot_many_q3_k_avx512;
-    k->dot_many[DTYPE_Q4_K] = dot_many_q4_k_avx512;
-    k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_avx512;
-    k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_avx512;
-    k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_avx512;
-    k->dot_many[DTYPE_IQ2_XXS] = dot_many_iq2_xxs_avx512;
-    k->dot_many[DTYPE_IQ2_XS] = dot_many_iq2_xs_avx512;
-    k->dot_many[DTYPE_IQ2_S] = dot_many_iq2_s_avx512;
-    k->dot_many[DTYPE_IQ3_XXS] = dot_many_iq3_xxs_avx512;
-    k->dot_many[DTYPE_IQ3_S] = dot_many_iq3_s_avx512;
-    k->dot_many[DTYPE_IQ1_S] = dot_many_iq1_s_avx512;
-    k->dot_many[DTYPE_IQ1_M] = dot_many_iq1_m_avx512;
-    k->dot_many[DTYPE_TQ1_0] = dot_many_tq1_0_avx512;
-    k->dot_many[DTYPE_TQ2_0] = dot_many_tq2_0_avx512;
+#define SET(format, TYPE, kind, block, panel)   \
+    k->dot[TYPE] = dot_##format##_avx512;       \
+    k->dot_many[TYPE] = dot_many_##format##_avx512;
+    PI_Q8K_FORMATS(SET)
+    PI_GRID_FORMATS(SET)
+#undef SET
+
     k->pack_many[OPERAND_Q8K] = pack_many_q8k_avx512;
 }

@@ -4,6 +4,7 @@
  * Before: kernel.h. Next: session/session.c.
  */
 #include "grid.h"
+#include "kernel/formats.h"
 #include "kernel/overlays.h"
 
 static float pair_f32_scalar(const uint8_t *w, const uint8_t *x, int64_t cols)
@@ -131,7 +132,7 @@ PAIR_256(tq2_0, 66, false)
 #undef PAIR_256
 
 /* y[t][r] = row r times token t */
-#define DOT(format)                                                       \
+#define DOT(format, TYPE, kind, block, panel)                             \
     static PI_DOT(dot_##format##_scalar)                                  \
     {                                                                     \
         for (int64_t r = 0; r < rows; r++)                                \
@@ -140,32 +141,12 @@ PAIR_256(tq2_0, 66, false)
                     pair_##format##_scalar(w + r * w_stride, x + t * x_stride, cols); \
     }
 
-DOT(f32)
-DOT(f16)
-DOT(bf16)
-DOT(q4_0)
-DOT(q4_1)
-DOT(q5_0)
-DOT(q5_1)
-DOT(q8_0)
-DOT(iq4_nl)
-DOT(mxfp4)
-DOT(q2_k)
-DOT(q3_k)
-DOT(q4_k)
-DOT(q5_k)
-DOT(q6_k)
-DOT(iq4_xs)
-DOT(iq2_xxs)
-DOT(iq2_xs)
-DOT(iq2_s)
-DOT(iq3_xxs)
-DOT(iq3_s)
-DOT(iq1_s)
-DOT(iq1_m)
-DOT(tq1_0)
-DOT(tq2_0)
-DOT(nvfp4)
+DOT(f32, DTYPE_F32, float, 1, none)
+DOT(f16, DTYPE_F16, float, 1, none)
+DOT(bf16, DTYPE_BF16, float, 1, none)
+DOT(nvfp4, DTYPE_NVFP4, float, 64, none)
+PI_BLOCK_FORMATS(DOT)
+PI_GRID_FORMATS(DOT)
 
 #undef DOT
 
@@ -174,27 +155,10 @@ void pi_dot_scalar(struct kernels *k)
     k->dot[DTYPE_F32] = dot_f32_scalar;
     k->dot[DTYPE_F16] = dot_f16_scalar;
     k->dot[DTYPE_BF16] = dot_bf16_scalar;
-    k->dot[DTYPE_Q4_0] = dot_q4_0_scalar;
-    k->dot[DTYPE_Q4_1] = dot_q4_1_scalar;
-    k->dot[DTYPE_Q5_0] = dot_q5_0_scalar;
-    k->dot[DTYPE_Q5_1] = dot_q5_1_scalar;
-    k->dot[DTYPE_Q8_0] = dot_q8_0_scalar;
-    k->dot[DTYPE_IQ4_NL] = dot_iq4_nl_scalar;
-    k->dot[DTYPE_MXFP4] = dot_mxfp4_scalar;
-    k->dot[DTYPE_Q2_K] = dot_q2_k_scalar;
-    k->dot[DTYPE_Q3_K] = dot_q3_k_scalar;
-    k->dot[DTYPE_Q4_K] = dot_q4_k_scalar;
-    k->dot[DTYPE_Q5_K] = dot_q5_k_scalar;
-    k->dot[DTYPE_Q6_K] = dot_q6_k_scalar;
-    k->dot[DTYPE_IQ4_XS] = dot_iq4_xs_scalar;
-    k->dot[DTYPE_IQ2_XXS] = dot_iq2_xxs_scalar;
-    k->dot[DTYPE_IQ2_XS] = dot_iq2_xs_scalar;
-    k->dot[DTYPE_IQ2_S] = dot_iq2_s_scalar;
-    k->dot[DTYPE_IQ3_XXS] = dot_iq3_xxs_scalar;
-    k->dot[DTYPE_IQ3_S] = dot_iq3_s_scalar;
-    k->dot[DTYPE_IQ1_S] = dot_iq1_s_scalar;
-    k->dot[DTYPE_IQ1_M] = dot_iq1_m_scalar;
-    k->dot[DTYPE_TQ1_0] = dot_tq1_0_scalar;
-    k->dot[DTYPE_TQ2_0] = dot_tq2_0_scalar;
     k->dot[DTYPE_NVFP4] = dot_nvfp4_scalar;
+
+#define SET(format, TYPE, kind, block, panel) k->dot[TYPE] = dot_##format##_scalar;
+    PI_BLOCK_FORMATS(SET)
+    PI_GRID_FORMATS(SET)
+#undef SET
 }

@@ -2,6 +2,7 @@
  * dot_many, which is made of it.
  */
 #include "grid.h"
+#include "kernel/formats.h"
 #include "kernel/overlays.h"
 
 static PI_UNPACK(unpack_f32_scalar)
@@ -156,52 +157,28 @@ static inline void dot_some_scalar(unpack_fn *unpack, int64_t block, int64_t byt
         }
 }
 
-#define DOT_SOME(format, block, bytes)                                                        \
+#define DOT_SOME(format, TYPE, kind, block, panel)                                            \
     static PI_DOT_MANY(dot_some_##format##_scalar)                                            \
     {                                                                                         \
-        dot_some_scalar(unpack_##format##_scalar, block, bytes, rows, cols, w, w_stride, m, x, \
-                        y, y_stride, scratch);                                                \
+        dot_some_scalar(unpack_##format##_scalar, block, pi_dtype(TYPE).bytes, rows, cols, w,  \
+                        w_stride, m, x, y, y_stride, scratch);                                \
     }
 
-DOT_SOME(q4_0, 32, 18)
-DOT_SOME(q4_1, 32, 20)
-DOT_SOME(q5_0, 32, 22)
-DOT_SOME(q5_1, 32, 24)
-DOT_SOME(q8_0, 32, 34)
-DOT_SOME(iq4_nl, 32, 18)
-DOT_SOME(mxfp4, 32, 17)
-DOT_SOME(q2_k, 256, 84)
-DOT_SOME(q3_k, 256, 110)
-DOT_SOME(q4_k, 256, 144)
-DOT_SOME(q5_k, 256, 176)
-DOT_SOME(q6_k, 256, 210)
-DOT_SOME(iq4_xs, 256, 136)
+PI_BLOCK_FORMATS(DOT_SOME)
 
 #undef DOT_SOME
 
-#define DOT_MANY(format, block, bytes)                                                        \
+#define DOT_MANY(format, TYPE, kind, block, panel)                                            \
     static PI_DOT_MANY(dot_many_##format##_scalar)                                            \
     {                                                                                         \
-        dot_many_scalar(unpack_##format##_scalar, block, bytes, rows, cols, w, w_stride, m, x, \
-                        y, y_stride, scratch);                                                \
+        dot_many_scalar(unpack_##format##_scalar, block, pi_dtype(TYPE).bytes, rows, cols, w,  \
+                        w_stride, m, x, y, y_stride, scratch);                                \
     }
 
-DOT_MANY(f32, 1, 4)
-DOT_MANY(f16, 1, 2)
-DOT_MANY(bf16, 1, 2)
-DOT_MANY(q4_0, 32, 18)
-DOT_MANY(q4_1, 32, 20)
-DOT_MANY(q5_0, 32, 22)
-DOT_MANY(q5_1, 32, 24)
-DOT_MANY(q8_0, 32, 34)
-DOT_MANY(iq4_nl, 32, 18)
-DOT_MANY(mxfp4, 32, 17)
-DOT_MANY(q2_k, 256, 84)
-DOT_MANY(q3_k, 256, 110)
-DOT_MANY(q4_k, 256, 144)
-DOT_MANY(q5_k, 256, 176)
-DOT_MANY(q6_k, 256, 210)
-DOT_MANY(iq4_xs, 256, 136)
+DOT_MANY(f32, DTYPE_F32, float, 1, none)
+DOT_MANY(f16, DTYPE_F16, float, 1, none)
+DOT_MANY(bf16, DTYPE_BF16, float, 1, none)
+PI_BLOCK_FORMATS(DOT_MANY)
 
 #undef DOT_MANY
 
@@ -210,57 +187,20 @@ void pi_unpack_scalar(struct kernels *k)
     k->unpack[DTYPE_F32] = unpack_f32_scalar;
     k->unpack[DTYPE_F16] = unpack_f16_scalar;
     k->unpack[DTYPE_BF16] = unpack_bf16_scalar;
-    k->unpack[DTYPE_Q4_0] = unpack_q4_0_scalar;
-    k->unpack[DTYPE_Q4_1] = unpack_q4_1_scalar;
-    k->unpack[DTYPE_Q5_0] = unpack_q5_0_scalar;
-    k->unpack[DTYPE_Q5_1] = unpack_q5_1_scalar;
-    k->unpack[DTYPE_Q8_0] = unpack_q8_0_scalar;
-    k->unpack[DTYPE_IQ4_NL] = unpack_iq4_nl_scalar;
-    k->unpack[DTYPE_MXFP4] = unpack_mxfp4_scalar;
-    k->unpack[DTYPE_Q2_K] = unpack_q2_k_scalar;
-    k->unpack[DTYPE_Q3_K] = unpack_q3_k_scalar;
-    k->unpack[DTYPE_Q4_K] = unpack_q4_k_scalar;
-    k->unpack[DTYPE_Q5_K] = unpack_q5_k_scalar;
-    k->unpack[DTYPE_Q6_K] = unpack_q6_k_scalar;
-    k->unpack[DTYPE_IQ4_XS] = unpack_iq4_xs_scalar;
-    k->unpack[DTYPE_IQ2_XXS] = unpack_iq2_xxs_scalar;
-    k->unpack[DTYPE_IQ2_XS] = unpack_iq2_xs_scalar;
-    k->unpack[DTYPE_IQ2_S] = unpack_iq2_s_scalar;
-    k->unpack[DTYPE_IQ3_XXS] = unpack_iq3_xxs_scalar;
-    k->unpack[DTYPE_IQ3_S] = unpack_iq3_s_scalar;
-    k->unpack[DTYPE_IQ1_S] = unpack_iq1_s_scalar;
-    k->unpack[DTYPE_IQ1_M] = unpack_iq1_m_scalar;
-    k->unpack[DTYPE_TQ1_0] = unpack_tq1_0_scalar;
-    k->unpack[DTYPE_TQ2_0] = unpack_tq2_0_scalar;
     k->unpack[DTYPE_NVFP4] = unpack_nvfp4_scalar;
     k->pack_many[OPERAND_F32] = pack_many_scalar;
     k->dot_many[DTYPE_F32] = dot_many_f32_scalar;
     k->dot_many[DTYPE_F16] = dot_many_f16_scalar;
     k->dot_many[DTYPE_BF16] = dot_many_bf16_scalar;
-    k->dot_many[DTYPE_Q4_0] = dot_many_q4_0_scalar;
-    k->dot_many[DTYPE_Q4_1] = dot_many_q4_1_scalar;
-    k->dot_many[DTYPE_Q5_0] = dot_many_q5_0_scalar;
-    k->dot_many[DTYPE_Q5_1] = dot_many_q5_1_scalar;
-    k->dot_many[DTYPE_Q8_0] = dot_many_q8_0_scalar;
-    k->dot_many[DTYPE_IQ4_NL] = dot_many_iq4_nl_scalar;
-    k->dot_many[DTYPE_MXFP4] = dot_many_mxfp4_scalar;
-    k->dot_many[DTYPE_Q2_K] = dot_many_q2_k_scalar;
-    k->dot_many[DTYPE_Q3_K] = dot_many_q3_k_scalar;
-    k->dot_many[DTYPE_Q4_K] = dot_many_q4_k_scalar;
-    k->dot_many[DTYPE_Q5_K] = dot_many_q5_k_scalar;
-    k->dot_many[DTYPE_Q6_K] = dot_many_q6_k_scalar;
-    k->dot_many[DTYPE_IQ4_XS] = dot_many_iq4_xs_scalar;
-    k->dot_some[DTYPE_Q4_0] = dot_some_q4_0_scalar;
-    k->dot_some[DTYPE_Q4_1] = dot_some_q4_1_scalar;
-    k->dot_some[DTYPE_Q5_0] = dot_some_q5_0_scalar;
-    k->dot_some[DTYPE_Q5_1] = dot_some_q5_1_scalar;
-    k->dot_some[DTYPE_Q8_0] = dot_some_q8_0_scalar;
-    k->dot_some[DTYPE_IQ4_NL] = dot_some_iq4_nl_scalar;
-    k->dot_some[DTYPE_MXFP4] = dot_some_mxfp4_scalar;
-    k->dot_some[DTYPE_Q2_K] = dot_some_q2_k_scalar;
-    k->dot_some[DTYPE_Q3_K] = dot_some_q3_k_scalar;
-    k->dot_some[DTYPE_Q4_K] = dot_some_q4_k_scalar;
-    k->dot_some[DTYPE_Q5_K] = dot_some_q5_k_scalar;
-    k->dot_some[DTYPE_Q6_K] = dot_some_q6_k_scalar;
-    k->dot_some[DTYPE_IQ4_XS] = dot_some_iq4_xs_scalar;
+
+#define SET(format, TYPE, kind, block, panel)         \
+    k->unpack[TYPE] = unpack_##format##_scalar;       \
+    k->dot_many[TYPE] = dot_many_##format##_scalar;   \
+    k->dot_some[TYPE] = dot_some_##format##_scalar;
+    PI_BLOCK_FORMATS(SET)
+#undef SET
+
+#define SET(format, TYPE, kind, block, panel) k->unpack[TYPE] = unpack_##format##_scalar;
+    PI_GRID_FORMATS(SET)
+#undef SET
 }
