@@ -149,11 +149,11 @@ check: $(KERNEL_TEST) $(filter %/kernel,$(EMULATED_TESTS)) ## every kernel of ev
 	$(KERNEL_TEST)
 	$(filter %/kernel,$(EMULATED_TESTS))
 
-bench: $(BUILD)/pith $(KERNEL_TEST) $(BUILD)/tests/bench/model ## speed of kernels and models, as shares of this machine's ceilings
+bench: $(BUILD)/pith $(KERNEL_TEST) $(BUILD)/tests/bench/model $(BUILD)/tests/bench/encoder ## speed of kernels and models, as shares of this machine's ceilings
 	$(KERNEL_TEST) --bench
 	sh tests/bench/bench.sh $(BUILD)
 
-$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libpith.a
+$(BUILD)/tests/bench/%: tests/bench/%.c tests/bench/noise.h $(BUILD)/libpith.a
 	@mkdir -p $(@D)
 	$(call QUIET,$(CC) $(TESTFLAGS) $< $(BUILD)/libpith.a -o $@ $(LDLIBS))
 

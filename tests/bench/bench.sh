@@ -1,8 +1,8 @@
 #!/bin/sh
 # bench.sh BUILD - speed of whole models with random weights, as shares of this machine's ceilings,
-# which `pith bench` measures in the same run. Prints the table that the README shows.
+# which are measured in the same run. Prints the tables that the README shows.
 #
-# TYPES and SHAPES choose others; models of up to 2.3 GB are written to a temporary folder, one at a
+# TYPES, SHAPES and ENCODERS choose others; models of up to 2.3 GB are written to a temporary folder, one at a
 # time.
 build=$1
 folder=$(mktemp -d)
@@ -24,4 +24,11 @@ for shape in ${SHAPES:-1.1b}; do
             printf "| %s | %.0f | %.0f %% | %.1f | %.0f %% | %.0f | %.0f |\n", name, p, 100 * pf, d, 100 * df, o, m }'
         rm -f "$folder/model.gguf"
     done
+done
+
+echo
+echo "| BERT base, 32 texts of 128 tokens | tokens/s | share of peak |"
+echo "|---|---|---|"
+for type in ${ENCODERS-Q4_0 Q8_0 F16}; do
+    "$build/tests/bench/encoder" "$type" || exit 1
 done

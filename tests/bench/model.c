@@ -1,10 +1,8 @@
 /* model.c - writes a GGUF of a given shape and number format with random weights, for measuring.
  *
  *     model SHAPE TYPE OUT        SHAPE: 1.1b or 135m; TYPE: as GGUF names it (Q4_0, BF16, ...)
- *
- * The values are noise of a sane size: speed does not depend on them, and logits stay finite.
  */
-#include "base/dtype.h"
+#include "noise.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,27 +16,7 @@ static const struct shape {
     { "135m", 576, 30, 9, 3, 64, 1536, 49152 },
 };
 
-/* Byte offsets of the half-precision scales in a block, -1 where there is none. */
-static const struct scales {
-    enum dtype type;
-    int at[2];
-} scales[] = {
-    { DTYPE_Q4_0, { 0, -1 } },   { DTYPE_Q4_1, { 0, 2 } },    { DTYPE_Q5_0, { 0, -1 } },
-    { DTYPE_Q5_1, { 0, 2 } },    { DTYPE_Q8_0, { 0, -1 } },   { DTYPE_Q2_K, { 80, 82 } },
-    { DTYPE_Q3_K, { 108, -1 } }, { DTYPE_Q4_K, { 0, 2 } },    { DTYPE_Q5_K, { 0, 2 } },
-    { DTYPE_Q6_K, { 208, -1 } }, { DTYPE_IQ4_NL, { 0, -1 } }, { DTYPE_IQ4_XS, { 0, -1 } },
-};
-
 static FILE *out;
-static uint64_t noise = 88172645463325252u;
-
-static uint64_t next(void)
-{
-    noise ^= noise << 13;
-    noise ^= noise >> 7;
-    noise ^= noise << 17;
-    return noise;
-}
 
 static void put(uint64_t value, int bytes)
 {
@@ -95,45 +73,17 @@ static void put_info(const char *name, enum dtype type, int64_t rows, int64_t co
     offset += (tensor_bytes(type, rows, cols) + 31) / 32 * 32;
 }
 
-static void fill_block(uint8_t *block, enum dtype type, int bytes)
-{
-    for (int i = 0; i < bytes; i += 8) {
-        uint64_t value = next();
-
-        memcpy(block + i, &value, (size_t)(bytes - i < 8 ? bytes - i : 8));
-    }
-    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-        for (int j = 0; scales[i].type == type && j < 2; j++)
-            if (scales[i].at[j] >= 0) {
-                block[scales[i].at[j]] = (uint8_t)next();
-                block[scales[i].at[j] + 1] = 0x08; /* halves of about 1e-4 */
-            }
-    if (type == DTYPE_MXFP4)
-        block[0] = 120;
-}
-
 static void put_data(const char *name, enum dtype type, int64_t rows, int64_t cols)
 {
-    struct dtype_info info = pi_dtype(type);
-    size_t bytes = tensor_bytes(type, rows, cols), left = (0 - bytes) & 31;
-    uint8_t block[512];
+    size_t block = (size_t)pi_dtype(type).bytes, bytes = tensor_bytes(type, rows, cols);
+    uint8_t data[512];
 
     (void)name;
-    for (size_t done = 0; done < bytes; done += (size_t)info.bytes) {
-        float value = rows == 1 ? 1 : ((float)(next() >> 40) / 16777216.0f - 0.5f) * 0.05f;
-        uint32_t bits = pi_f32_bits(value);
-        uint16_t half = type == DTYPE_F16 ? pi_f16_from_f32(value) : pi_bf16_from_f32(value);
-
-        if (type == DTYPE_F32)
-            fwrite(&bits, 1, 4, out);
-        else if (type == DTYPE_F16 || type == DTYPE_BF16)
-            fwrite(&half, 1, 2, out);
-        else {
-            fill_block(block, type, info.bytes);
-            fwrite(block, 1, (size_t)info.bytes, out);
-        }
+    for (size_t done = 0; done < bytes; done += block) {
+        fill_block(data, type, rows == 1);
+        fwrite(data, 1, block, out);
     }
-    while (left--)
+    for (size_t left = (0 - bytes) & 31; left > 0; left--)
         fputc(0, out);
 }
 
