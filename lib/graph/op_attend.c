@@ -14,8 +14,6 @@
 enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, BACK, STEEP };
 
 enum {
-    UNIT_ROWS = 64, /* that share what is read of a block */
-    UNIT_GROUPS = UNIT_ROWS / PI_ATTEND_ROWS,
     SPLIT_KEYS = 2 * PI_KV_KEYS, /* below, another barrier costs more than idle workers */
 };
 
@@ -122,17 +120,16 @@ static int64_t blocks_of(const struct plan *plan)
     return (plan->capacity + PI_KV_KEYS - 1) / PI_KV_KEYS;
 }
 
-/* Groups of rows of one token. */
+/* Groups of rows of one token, and the rows of each, rounded up. */
 static int64_t head_groups(int64_t g) { return (g + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; }
 
-/* Floats of the sums of a group. */
-static int64_t sums_floats(int64_t w) { return PI_ATTEND_ROWS * (w + 2); }
+static int64_t group_rows(int64_t g) { return pi_min(PI_ATTEND_ROWS, (g + 7) / 8 * 8); }
 
 static bool attend_need(const struct program *program, const struct linked *s,
                         const struct plan *plan, struct needs *needs)
 {
     const struct linked *from = keeper(program, s);
-    int64_t h = (int64_t)s->p[HEADS], k = (int64_t)s->p[KV], c, cv, w;
+    int64_t h = (int64_t)s->p[HEADS], k = (int64_t)s->p[KV], c, cv, w, sums;
     size_t blocks = (size_t)blocks_of(plan);
 
     if (!from)
@@ -140,10 +137,10 @@ static bool attend_need(const struct program *program, const struct linked *s,
     c = width_of(program, from, 1) / k;
     cv = width_of(program, from, 2) / k;
     w = pi_kv_width(cv);
-    needs->thread = (size_t)((UNIT_GROUPS + 1) * sums_floats(w)) * sizeof(float);
+    sums = k * head_groups(h / k) * group_rows(h / k) * (w + 2);
+    needs->thread = (size_t)(2 * PI_ATTEND_ROWS * w) * sizeof(float);
     if (plan->threads > 1 &&
-        !pi_mul_size((size_t)(k * head_groups(h / k) * sums_floats(w)) * sizeof(float), blocks,
-                     &needs->shared))
+        !pi_mul_size((size_t)sums * sizeof(float), blocks, &needs->shared))
         return false;
     return from != s || pi_mul_size((size_t)(k * pi_kv_bytes(program->kv, c, cv)), blocks,
                                     &needs->state);
@@ -228,18 +225,15 @@ static void describe(const struct attention *a, struct attend_rows *x, int64_t k
     }
 }
 
-/* The same rows, counted from the first position of a block. False if none sees it. */
+/* Has the same rows count from the first position of a block. False if none sees it. */
 static bool sees_block(struct attend_rows *y, const struct attend_rows *x, int64_t block)
 {
     int64_t base = block * PI_KV_KEYS;
     bool any = false;
 
-    y->n = x->n;
     for (int64_t r = 0; r < x->n; r++) {
-        y->q[r] = x->q[r];
         y->first[r] = pi_min(pi_max(x->first[r] - base, 0), PI_KV_KEYS);
         y->last[r] = pi_max(pi_min(x->last[r] - base, PI_KV_KEYS), y->first[r]);
-        y->slope[r] = x->slope[r];
         y->origin[r] = x->origin[r] - (float)base;
         any |= y->first[r] < y->last[r];
     }
@@ -257,7 +251,7 @@ static void begin_sums(const struct attention *a, struct attend_sums *y, float *
         y->max[r] = sinks ? sinks[kv * a->g + (row + r) % a->g] : -INFINITY;
         y->sum[r] = sinks ? 1 : 0;
     }
-    memset(o, 0, (size_t)(PI_ATTEND_ROWS * a->w) * sizeof *o);
+    memset(o, 0, (size_t)((end - row) * a->w) * sizeof *o);
 }
 
 static void end_sums(const struct attention *a, const struct attend_sums *from, int64_t kv,
@@ -295,30 +289,24 @@ static void blocks_seen(const struct attention *a, int64_t t, int64_t end, int64
     *last = (*last + PI_KV_KEYS - 1) / PI_KV_KEYS;
 }
 
-/* Rows [row, end), at most UNIT_ROWS, of a key/value head: a block is read for all of them. */
+/* Rows [row, end) of a key/value head: a block is read for all of them. */
 static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int64_t end,
                         float *scratch)
 {
-    struct attend_sums all[UNIT_GROUPS], one = { .o = scratch };
-    struct attend_rows rows[UNIT_GROUPS], x;
+    struct attend_sums all, one = { .o = scratch + PI_ATTEND_ROWS * a->w };
+    struct attend_rows rows, x;
     int64_t block, last;
 
-    for (int64_t r = row; r < end; r += PI_ATTEND_ROWS) {
-        int64_t i = (r - row) / PI_ATTEND_ROWS;
-
-        begin_sums(a, &all[i], scratch + (i + 1) * PI_ATTEND_ROWS * a->w, kv, r,
-                   pi_min(end, r + PI_ATTEND_ROWS));
-        describe(a, &rows[i], kv, r, pi_min(end, r + PI_ATTEND_ROWS));
-    }
+    begin_sums(a, &all, scratch, kv, row, end);
+    describe(a, &rows, kv, row, end);
+    x = rows;
     blocks_seen(a, row / a->g, (end - 1) / a->g + 1, &block, &last);
     for (; block < last; block++)
-        for (int64_t i = 0; i < (end - row + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; i++)
-            if (sees_block(&x, &rows[i], block)) {
-                attend_block(a, &one, &x, kv, block);
-                a->run->kernels->attend_fold(&all[i], &one, x.n, a->cv);
-            }
-    for (int64_t r = row; r < end; r += PI_ATTEND_ROWS)
-        end_sums(a, &all[(r - row) / PI_ATTEND_ROWS], kv, r, pi_min(end, r + PI_ATTEND_ROWS));
+        if (sees_block(&x, &rows, block)) {
+            attend_block(a, &one, &x, kv, block);
+            a->run->kernels->attend_fold(&all, &one, x.n, a->cv);
+        }
+    end_sums(a, &all, kv, row, end);
 }
 
 /* One token whose heads do not divide evenly among the workers: each takes some blocks of some
@@ -326,7 +314,8 @@ static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int6
 static void attend_split(const struct attention *a, int part, int parts)
 {
     const struct run *run = a->run;
-    int64_t groups = head_groups(a->g), from, to, i, end, floats = sums_floats(a->w);
+    int64_t groups = head_groups(a->g), each = group_rows(a->g), from, to, i, end;
+    int64_t floats = each * (a->w + 2);
     float *shared = (float *)(void *)run->shared;
     struct attend_sums all, one;
     struct attend_rows rows, x;
@@ -336,12 +325,13 @@ static void attend_split(const struct attention *a, int part, int parts)
     for (; i < end; i++) {
         int64_t group = i / (to - from), row = group % groups * PI_ATTEND_ROWS;
 
-        one.o = shared + i * floats + 2 * PI_ATTEND_ROWS;
+        one.o = shared + i * floats + 2 * each;
         describe(a, &rows, group / groups, row, pi_min(a->g, row + PI_ATTEND_ROWS));
+        x = rows;
         sees_block(&x, &rows, from + i % (to - from));
         attend_block(a, &one, &x, group / groups, from + i % (to - from));
-        memcpy(shared + i * floats, one.max, sizeof one.max);
-        memcpy(shared + i * floats + PI_ATTEND_ROWS, one.sum, sizeof one.sum);
+        memcpy(shared + i * floats, one.max, (size_t)each * sizeof *one.max);
+        memcpy(shared + i * floats + each, one.sum, (size_t)each * sizeof *one.sum);
     }
     pi_run_barrier(run, part, parts);
     for (int64_t group = part; group < a->k * groups; group += parts) {
@@ -349,9 +339,9 @@ static void attend_split(const struct attention *a, int part, int parts)
 
         begin_sums(a, &all, pi_run_scratch(run, part), group / groups, row, last);
         for (i = group * (to - from); i < (group + 1) * (to - from); i++) {
-            memcpy(one.max, shared + i * floats, sizeof one.max);
-            memcpy(one.sum, shared + i * floats + PI_ATTEND_ROWS, sizeof one.sum);
-            one.o = shared + i * floats + 2 * PI_ATTEND_ROWS;
+            memcpy(one.max, shared + i * floats, (size_t)each * sizeof *one.max);
+            memcpy(one.sum, shared + i * floats + each, (size_t)each * sizeof *one.sum);
+            one.o = shared + i * floats + 2 * each;
             run->kernels->attend_fold(&all, &one, last - row, a->cv);
         }
         end_sums(a, &all, group / groups, row, last);
@@ -373,7 +363,7 @@ static int64_t next_unit(const struct run *run, int64_t *mine, int part, int par
 static void attend_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     struct attention a = attention_of(run, s);
-    int64_t rows = run->n * a.g, units = (rows + UNIT_ROWS - 1) / UNIT_ROWS, i, last;
+    int64_t rows = run->n * a.g, units = (rows + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS, i, last;
     bool split = run->n == 1 && parts > 1 && a.n > SPLIT_KEYS && units * a.k % parts != 0;
 
     if (s->p[BACK] == 0)
@@ -391,9 +381,9 @@ static void attend_forward(const struct run *run, const struct linked *s, int pa
         return;
     }
     for (int64_t mine = part; (i = next_unit(run, &mine, part, parts, units * a.k)) >= 0;) {
-        int64_t row = i / a.k * UNIT_ROWS;
+        int64_t row = i / a.k * PI_ATTEND_ROWS, end = pi_min(rows, row + PI_ATTEND_ROWS);
 
-        attend_unit(&a, i % a.k, row, pi_min(rows, row + UNIT_ROWS), pi_run_scratch(run, part));
+        attend_unit(&a, i % a.k, row, end, pi_run_scratch(run, part));
     }
 }
 

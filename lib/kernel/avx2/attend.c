@@ -218,9 +218,11 @@ static PI_ATTEND(attend_bf16_avx2) { attend_avx2(KV_BF16, y, x, block, c, cv, sc
 
 static PI_ATTEND(attend_q8_avx2) { attend_avx2(KV_Q8, y, x, block, c, cv, scale, cap); }
 
-static PI_ATTEND_FOLD(attend_fold_avx2)
+/* Rows r .. r + n, at most 8. */
+INLINE_AVX2 void fold_sums_avx2(struct attend_sums *to, const struct attend_sums *from,
+                                int64_t r, int64_t n, int64_t w)
 {
-    __m256 was = _mm256_loadu_ps(to->max), is = _mm256_loadu_ps(from->max), a, b, max;
+    __m256 was = _mm256_loadu_ps(to->max + r), is = _mm256_loadu_ps(from->max + r), a, b, max;
     const __m256 one = _mm256_set1_ps(1);
     float high[8], by[8], with[8];
 
@@ -233,18 +235,24 @@ static PI_ATTEND_FOLD(attend_fold_avx2)
     _mm256_storeu_ps(high, max);
     _mm256_storeu_ps(by, a);
     _mm256_storeu_ps(with, b);
-    for (int64_t r = 0, w = pi_kv_width(cv); r < n; r++) {
+    for (int64_t j = 0; j < n; j++, r++) {
         if (from->max[r] == -INFINITY)
             continue;
-        to->max[r] = high[r];
-        to->sum[r] = by[r] * to->sum[r] + with[r] * from->sum[r];
-        a = _mm256_set1_ps(by[r]);
-        b = _mm256_set1_ps(with[r]);
+        to->max[r] = high[j];
+        to->sum[r] = by[j] * to->sum[r] + with[j] * from->sum[r];
+        a = _mm256_set1_ps(by[j]);
+        b = _mm256_set1_ps(with[j]);
         for (int64_t i = r * w; i < (r + 1) * w; i += 8)
             _mm256_storeu_ps(to->o + i,
                              _mm256_fmadd_ps(a, _mm256_loadu_ps(to->o + i),
                                              _mm256_mul_ps(b, _mm256_loadu_ps(from->o + i))));
     }
+}
+
+static PI_ATTEND_FOLD(attend_fold_avx2)
+{
+    for (int64_t r = 0; r < n; r += 8)
+        fold_sums_avx2(to, from, r, pi_min(n - r, 8), pi_kv_width(cv));
 }
 
 /* y[i * stride] = x[i] in half precision. */

@@ -200,10 +200,8 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, softmax_avx512_fn *softmax,
     static PI_ATTEND(attend_##format##_avx512)                                                    \
     {                                                                                             \
         int64_t r = 0;                                                                            \
-        if (x->n == 8) {                                                                          \
-            attend_rows_##format##_avx512(8, y, x, 0, block, c, cv, scale, cap);                  \
-            return;                                                                               \
-        }                                                                                         \
+        for (; r + 8 <= x->n; r += 8)                                                             \
+            attend_rows_##format##_avx512(8, y, x, r, block, c, cv, scale, cap);                  \
         for (; r + 4 <= x->n; r += 4)                                                             \
             attend_rows_##format##_avx512(4, y, x, r, block, c, cv, scale, cap);                  \
         for (; r + 2 <= x->n; r += 2)                                                             \
@@ -219,10 +217,12 @@ ATTEND(q8, KV_Q8)
 
 #undef ATTEND
 
-static PI_ATTEND_FOLD(attend_fold_avx512)
+/* Rows r .. r + n, at most 8. */
+INLINE_AVX512 void fold_sums_avx512(struct attend_sums *to, const struct attend_sums *from,
+                                    int64_t r, int64_t n, int64_t w)
 {
     __mmask8 live = (__mmask8)((1u << n) - 1);
-    __m256 was = _mm256_loadu_ps(to->max), is = _mm256_loadu_ps(from->max);
+    __m256 was = _mm256_loadu_ps(to->max + r), is = _mm256_loadu_ps(from->max + r);
     __m256 max = _mm256_max_ps(was, is);
     __m512 both = _mm512_insertf32x8(_mm512_castps256_ps512(was), is, 1), e;
     __mmask16 same;
@@ -234,18 +234,24 @@ static PI_ATTEND_FOLD(attend_fold_avx512)
     e = _mm512_mask_mov_ps(exp_avx512(_mm512_sub_ps(both, e)), same, _mm512_set1_ps(1));
     _mm512_storeu_ps(by, e);
     live &= (__mmask8)~_mm256_cmp_ps_mask(is, _mm256_set1_ps(-INFINITY), _CMP_EQ_OQ);
-    _mm256_mask_storeu_ps(to->max, live, max);
-    for (int64_t r = 0, w = pi_kv_width(cv); r < n; r++) {
-        __m512 a = _mm512_set1_ps(by[r]), b = _mm512_set1_ps(by[8 + r]);
+    _mm256_mask_storeu_ps(to->max + r, live, max);
+    for (int64_t j = 0; j < n; j++) {
+        __m512 a = _mm512_set1_ps(by[j]), b = _mm512_set1_ps(by[8 + j]);
 
-        if (!(live >> r & 1))
+        if (!(live >> j & 1))
             continue;
-        to->sum[r] = by[r] * to->sum[r] + by[8 + r] * from->sum[r];
-        for (int64_t i = r * w; i < (r + 1) * w; i += 16)
+        to->sum[r + j] = by[j] * to->sum[r + j] + by[8 + j] * from->sum[r + j];
+        for (int64_t i = (r + j) * w; i < (r + j + 1) * w; i += 16)
             _mm512_storeu_ps(to->o + i,
                              _mm512_fmadd_ps(a, _mm512_loadu_ps(to->o + i),
                                              _mm512_mul_ps(b, _mm512_loadu_ps(from->o + i))));
     }
+}
+
+static PI_ATTEND_FOLD(attend_fold_avx512)
+{
+    for (int64_t r = 0; r < n; r += 8)
+        fold_sums_avx512(to, from, r, pi_min(n - r, 8), pi_kv_width(cv));
 }
 
 /* Up to 16 floats in bfloat16; NaN stays NaN. VCVTNEPS2BF16 would lose subnormal numbers. */

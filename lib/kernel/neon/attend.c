@@ -215,9 +215,9 @@ static PI_ATTEND(attend_q8_neon) { attend_neon(KV_Q8, y, x, block, c, cv, scale,
 
 static PI_ATTEND_FOLD(attend_fold_neon)
 {
-    float high[8], by[8], with[8];
+    float high[PI_ATTEND_ROWS], by[PI_ATTEND_ROWS], with[PI_ATTEND_ROWS];
 
-    for (int i = 0; i < 8; i += 4) {
+    for (int64_t i = 0; i < n; i += 4) {
         float32x4_t was = vld1q_f32(to->max + i), is = vld1q_f32(from->max + i);
         float32x4_t max = vmaxq_f32(was, is), one = vdupq_n_f32(1);
         vst1q_f32(high + i, max);
