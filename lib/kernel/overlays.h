@@ -10,7 +10,7 @@
 #define PI_SCALAR_FILES(X) \
     X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) X(probe)
 #define PI_AVX2_FILES(X) \
-    X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) X(probe)
+    X(dot) X(dot_f) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) X(probe)
 #define PI_AVX512_FILES(X) \
     X(dot) X(dot_q8) X(dot_q8k) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) \
     X(probe)

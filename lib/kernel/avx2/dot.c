@@ -1,4 +1,4 @@
-/* dot.c - every dot of the tier.
+/* dot.c - dot of the quantised formats; dot_f.c has the others.
  *
  * VPMADDUBSW multiplies unsigned by signed bytes and adds pairs in 16 bits: unsigned formats fit,
  * signed ones of 8 bits take the absolute weight and carry its sign to the activation. Here is the
@@ -233,138 +233,6 @@ INLINE_AVX2 void row_q8k_avx2(enum dtype type, int T, last_q8k_avx2_fn *last, co
     }
 }
 
-/* Eight weights of a float format. */
-INLINE_AVX2 __m256 weights_avx2(enum dtype type, const uint8_t *w)
-{
-    __m128i half;
-
-    if (type == DTYPE_F32)
-        return _mm256_loadu_ps((const float *)(const void *)w);
-    half = _mm_loadu_si128((const __m128i *)(const void *)w);
-    if (type == DTYPE_F16)
-        return _mm256_cvtph_ps(half);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
-}
-
-/* Scales of the four groups of an NVFP4 block, by way of half precision: unsigned with 4 bits of
- * exponent and 3 of mantissa; halved because the table is doubled. 0x7F stands for 0. */
-INLINE_AVX2 __m128 scales_nvfp4_avx2(const uint8_t *w)
-{
-    __m128i bytes = _mm_cvtepu8_epi16(_mm_cvtsi32_si128((int)pi_le32(w)));
-    __m128i none = _mm_cmpeq_epi16(bytes, _mm_set1_epi16(0x7F));
-    __m128i halves = _mm_slli_epi16(_mm_and_si128(bytes, _mm_set1_epi16(0x7F)), 7);
-
-    return _mm_mul_ps(_mm_cvtph_ps(_mm_andnot_si128(none, halves)), _mm_set1_ps(128));
-}
-
-/* One row of NVFP4 and T tokens. */
-INLINE_AVX2 void row_nvfp4_avx2(int T, const uint8_t *w, int64_t cols, const uint8_t *const x[4],
-                                float *y, int64_t y_stride)
-{
-    const __m128i table = _mm_loadu_si128((const __m128i *)(const void *)mxfp4_values_scalar);
-    __m256 even[4], odd[4];
-
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        even[t] = odd[t] = _mm256_setzero_ps();
-    for (int64_t i = 0; i < cols; i += 64, w += 36) {
-        float scales[4];
-
-        prefetch_avx2(w, 1);
-        _mm_storeu_ps(scales, scales_nvfp4_avx2(w));
-#pragma GCC unroll 4
-        for (int g = 0; g < 4; g++) {
-            __m128i codes = _mm_loadl_epi64((const __m128i *)(const void *)(w + 4 + 8 * g));
-            __m128i q = _mm_shuffle_epi8(
-                table, _mm_and_si128(_mm_unpacklo_epi64(codes, _mm_srli_epi16(codes, 4)),
-                                     _mm_set1_epi8(15)));
-            __m256 scale = _mm256_set1_ps(scales[g]);
-            __m256 a = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)), scale);
-            __m256 b = _mm256_mul_ps(
-                _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(q, 8))), scale);
-#pragma GCC unroll 4
-            for (int t = 0; t < T; t++) {
-                const float *at = (const float *)(const void *)x[t] + i + 16 * g;
-                even[t] = _mm256_fmadd_ps(a, _mm256_loadu_ps(at), even[t]);
-                odd[t] = _mm256_fmadd_ps(b, _mm256_loadu_ps(at + 8), odd[t]);
-            }
-        }
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        y[t * y_stride] = sum_lanes_avx2(_mm256_add_ps(even[t], odd[t]));
-}
-
-/* One row of floats and T tokens. A tail is copied, so that nothing behind it is read. */
-INLINE_AVX2 void row_f_avx2(enum dtype type, int T, const uint8_t *w, int64_t cols,
-                            const uint8_t *const x[4], float *y, int64_t y_stride)
-{
-    int64_t size = type == DTYPE_F32 ? 4 : 2, i = 0;
-    __m256 even[4], odd[4];
-
-    if (type == DTYPE_NVFP4) {
-        row_nvfp4_avx2(T, w, cols, x, y, y_stride);
-        return;
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        even[t] = odd[t] = _mm256_setzero_ps();
-    for (; i + 16 <= cols; i += 16) {
-        __m256 a = weights_avx2(type, w + size * i), b = weights_avx2(type, w + size * (i + 8));
-        prefetch_avx2(w + size * i, 1);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++) {
-            const float *at = (const float *)(const void *)x[t] + i;
-            even[t] = _mm256_fmadd_ps(a, _mm256_loadu_ps(at), even[t]);
-            odd[t] = _mm256_fmadd_ps(b, _mm256_loadu_ps(at + 8), odd[t]);
-        }
-    }
-    for (; i < cols; i += 8) {
-        int64_t left = pi_min(cols - i, 8);
-        uint8_t tail[32] = { 0 };
-        memcpy(tail, w + size * i, (size_t)(size * left));
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++)
-            even[t] = _mm256_fmadd_ps(
-                weights_avx2(type, tail),
-                _mm256_maskload_ps((const float *)(const void *)x[t] + i, live_avx2(left)),
-                even[t]);
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        y[t * y_stride] = sum_lanes_avx2(_mm256_add_ps(even[t], odd[t]));
-}
-
-/* A row of floats by tokens in fours, twos and ones. */
-#define DOT_FLOAT(format, TYPE)                                                                   \
-    static PI_DOT(dot_##format##_avx2)                                                            \
-    {                                                                                             \
-        for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {                                  \
-            for (int64_t t = 0; t < m;) {                                                         \
-                const uint8_t *at = x + t * x_stride;                                             \
-                const uint8_t *const four[4] = { at, at + x_stride, at + 2 * x_stride,            \
-                                                 at + 3 * x_stride };                             \
-                if (m - t >= 4) {                                                                 \
-                    row_f_avx2(TYPE, 4, w, cols, four, y + t * y_stride, y_stride);               \
-                    t += 4;                                                                       \
-                } else if (m - t >= 2) {                                                          \
-                    row_f_avx2(TYPE, 2, w, cols, four, y + t * y_stride, y_stride);               \
-                    t += 2;                                                                       \
-                } else {                                                                          \
-                    row_f_avx2(TYPE, 1, w, cols, four, y + t * y_stride, y_stride);               \
-                    t++;                                                                          \
-                }                                                                                 \
-            }                                                                                     \
-        }                                                                                         \
-    }
-
-DOT_FLOAT(f32, DTYPE_F32)
-DOT_FLOAT(f16, DTYPE_F16)
-DOT_FLOAT(bf16, DTYPE_BF16)
-DOT_FLOAT(nvfp4, DTYPE_NVFP4)
-
-#undef DOT_FLOAT
-
 #define FEW_q8(format, TYPE)                                                                      \
     static PI_DOT(few_##format##_avx2)                                                            \
     {                                                                                             \
@@ -459,11 +327,6 @@ PI_GRID_FORMATS(DOT_GRID)
 
 void pi_dot_avx2(struct kernels *k)
 {
-    k->dot[DTYPE_F32] = dot_f32_avx2;
-    k->dot[DTYPE_F16] = dot_f16_avx2;
-    k->dot[DTYPE_BF16] = dot_bf16_avx2;
-    k->dot[DTYPE_NVFP4] = dot_nvfp4_avx2;
-
 #define SET(format, TYPE, kind, block, panel) k->dot[TYPE] = dot_##format##_avx2;
     PI_BLOCK_FORMATS(SET)
     PI_GRID_FORMATS(SET)
