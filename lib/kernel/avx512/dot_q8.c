@@ -364,12 +364,7 @@ INLINE_AVX512 void tile_many_q8_avx512(bool has_min, const struct panel_many_avx
                                                 _mm512_set1_ps(scaled), acc[i % 2][i / 2]);
         }
     }
-#pragma GCC unroll 6
-    for (int t = 0; t < TOKENS_MANY_AVX512; t++)
-        if (t < live) {
-            put_avx512(acc[0][t], first, rows, y + t * y_stride);
-            put_avx512(acc[1][t], first, rows - 16, y + t * y_stride + 16);
-        }
+    put_many_avx512(acc, first, rows, live, y, y_stride);
 }
 
 static void tile_many_q8_plain_avx512(const struct panel_many_avx512 *p, const uint8_t *x,

@@ -348,7 +348,7 @@ INLINE_AVX512 const __m512i *minima_many_avx512(int pairs, const __m512i *w,
     return w + pairs + 1;
 }
 
-/* acc += xscale * (sum of scale * sum over groups (less their minima)), for each block of 256. */
+/* y += xscale * (sum of scale * sum over groups (less their minima)), for each block of 256. */
 INLINE_AVX512 void tile_many_q8k_avx512(int span, bool has_min, const struct panel_many_avx512 *p,
                                         const uint8_t *x, int64_t n, int64_t live, bool first,
                                         int64_t rows, float *y, int64_t y_stride)
@@ -356,11 +356,10 @@ INLINE_AVX512 void tile_many_q8k_avx512(int span, bool has_min, const struct pan
     enum { ALL = 2 * TOKENS_MANY_AVX512 };
     const __m512i *w = p->half[0];
     const uint8_t *at[TOKENS_MANY_AVX512];
-    __m512 acc[2][TOKENS_MANY_AVX512], part[2][TOKENS_MANY_AVX512];
+    __m512 part[2][TOKENS_MANY_AVX512];
     __m512i sum[2][TOKENS_MANY_AVX512];
 
     tokens_many_avx512(at, x, token_many_avx512(256, n), live, y, y_stride);
-    memset(acc, 0, sizeof acc);
     for (int64_t b = 0; b < n / 256; b++) {
 #pragma GCC unroll 12
         for (int i = 0; i < ALL; i++)
@@ -382,13 +381,9 @@ INLINE_AVX512 void tile_many_q8k_avx512(int span, bool has_min, const struct pan
         for (int j = 0; j < ALL; j++) {
             float scale;
             memcpy(&scale, at[j / 2] + n + 4 * b, 4);
-            acc[j % 2][j / 2] =
-                _mm512_fmadd_ps(part[j % 2][j / 2], _mm512_set1_ps(scale), acc[j % 2][j / 2]);
+            part[j % 2][j / 2] = _mm512_mul_ps(part[j % 2][j / 2], _mm512_set1_ps(scale));
         }
-    }
-    for (int t = 0; t < TOKENS_MANY_AVX512 && t < live; t++) {
-        put_avx512(acc[0][t], first, rows, y + t * y_stride);
-        put_avx512(acc[1][t], first, rows - 16, y + t * y_stride + 16);
+        put_many_avx512(part, first && b == 0, rows, live, y, y_stride);
     }
 }
 

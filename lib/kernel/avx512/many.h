@@ -171,6 +171,27 @@ INLINE_AVX512 void tokens_many_avx512(const uint8_t *at[TOKENS_MANY_AVX512], con
     }
 }
 
+/* Sums of 32 rows and 6 tokens, of which `rows` and `live` exist, added to y or (first) written. */
+INLINE_AVX512 void put_many_avx512(__m512 sum[2][TOKENS_MANY_AVX512], bool first,
+                                   int64_t rows, int64_t live, float *y, int64_t y_stride)
+{
+    if (rows < 32 || live < TOKENS_MANY_AVX512) {
+#pragma GCC unroll 6
+        for (int t = 0; t < TOKENS_MANY_AVX512; t++)
+            if (t < live) {
+                put_avx512(sum[0][t], first, rows, y + t * y_stride);
+                put_avx512(sum[1][t], first, rows - 16, y + t * y_stride + 16);
+            }
+        return;
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < 2 * TOKENS_MANY_AVX512; i++) {
+        float *to = y + i / 2 * y_stride + i % 2 * 16;
+        __m512 before = first ? _mm512_setzero_ps() : _mm512_loadu_ps(to);
+        _mm512_storeu_ps(to, _mm512_add_ps(before, sum[i % 2][i / 2]));
+    }
+}
+
 /* A slab's sums for 32 rows and 6 tokens added to y or (first) written. */
 typedef void tile_many_avx512_fn(const struct panel_many_avx512 *p, const uint8_t *x, int64_t n,
                                  int64_t live, bool first, int64_t rows, float *y,
