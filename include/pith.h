@@ -103,7 +103,7 @@ PITH_API int32_t pith_abi_check(int32_t header_version, int64_t sizeof_error, pi
       "threads that compute, the caller's included; 0: one per processor, fewer for small models") \
     X(PITH_OPT_CONTEXT,         2,  "context",           I64, SESSION, 0, 16777216, 0,             \
       "tokens a session can hold; 0: what the model was trained for, at most 4096")                \
-    X(PITH_OPT_BATCH,           3,  "batch",             I64, SESSION, 1, 4096,    256,            \
+    X(PITH_OPT_BATCH,           3,  "batch",             I64, SESSION, 1, 4096,    512,            \
       "tokens computed together while a prompt is read")                                           \
     X(PITH_OPT_PRECISION,       4,  "precision",         STR, MODEL,   0, 0,       0,              \
       "exact: float32; fast: int8 or bf16 operands; reproducible: as fast, but results do not "    \
