@@ -10,8 +10,6 @@
  */
 #include "product.h"
 
-enum { PIECES = 6 }; /* of the rows, for each worker: one that is held up holds up no other */
-
 static int linear_shape(struct shaping *at, pith_error *err)
 {
     const struct linked *s = at->s;
@@ -134,12 +132,20 @@ static void add_bias(const struct run *run, const struct linked *s, int64_t n, i
         run->kernels->add(y, y, bias + first, last - first);
 }
 
+/* The end of the piece of `all` panels that begins at `first`: pieces become smaller, so that a
+ * worker that is held up holds up no other, and all end together. */
+static int64_t piece_end(int64_t all, int parts, int64_t first)
+{
+    return parts == 1 ? all : first + pi_max(1, (all - first) / (2 * parts));
+}
+
 /* All workers pack, meet, and multiply pieces of the rows until none is left. */
 static void multiply_with(dot_many_fn *engine, const struct run *run, const struct linked *s,
                           int64_t n, int part, int parts)
 {
     const struct kernels *k = run->kernels;
-    int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), pieces, first, last, i;
+    int64_t cols = s->w.cols, x_stride = pi_row_stride(cols), pieces = 0, first, last, i;
+    int64_t panels = (s->w.rows + PI_MANY_GROUP - 1) / PI_MANY_GROUP, at = 0, next = 0;
     const float *x = pi_run_value(run, s->in[0]);
     bool many = pi_product_many(k, n);
 
@@ -152,13 +158,17 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
             k->pack_some(run->shared, first, last, n, cols, x, x_stride);
         pi_run_barrier(run, part, parts);
     }
-    pieces = parts == 1 ? 1 : pi_min(PIECES * parts, s->w.rows / PI_MANY_GROUP + 1);
-    while ((i = pi_pool_claim(run->pool, part, parts, pieces)) < pieces) {
-        pi_split(s->w.rows, PI_MANY_GROUP, (int)i, (int)pieces, &first, &last);
-        if (first < last)
-            engine(last - first, cols, s->w.data + first * s->w.stride, s->w.stride, n,
-                   run->shared, pi_run_value(run, s->out) + first, pi_row_stride(s->w.rows),
-                   pi_run_scratch(run, part));
+    for (; at < panels; at = piece_end(panels, parts, at))
+        pieces++;
+    for (at = 0; (i = pi_pool_claim(run->pool, part, parts, pieces)) < pieces; next = i + 1) {
+        for (; next < i; next++)
+            at = piece_end(panels, parts, at);
+        first = at * PI_MANY_GROUP;
+        at = piece_end(panels, parts, at);
+        last = pi_min(at * PI_MANY_GROUP, s->w.rows);
+        engine(last - first, cols, s->w.data + first * s->w.stride, s->w.stride, n, run->shared,
+               pi_run_value(run, s->out) + first, pi_row_stride(s->w.rows),
+               pi_run_scratch(run, part));
         add_bias(run, s, n, first, last);
     }
 }
