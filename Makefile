@@ -42,7 +42,7 @@ endif
 ISA_scalar :=
 ISA_arch   := -Wno-missing-field-initializers # sparse tables
 ISA_avx2   := -mavx2 -mfma -mf16c
-ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512vnni
+ISA_avx512 := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi -mavx512bitalg -mavx512vnni
 ISA_bf16   := $(ISA_avx512) -mavx512bf16
 ISA_amx    := $(ISA_bf16)
 ISA_neon   :=

@@ -7,9 +7,9 @@ function isa_of(path) {
     if (path ~ /kernel\/avx2\//)
         return "avx2,fma,f16c"
     if (path ~ /kernel\/avx512\//)
-        return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni"
+        return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512bitalg,avx512vnni"
     if (path ~ /kernel\/(bf16|amx)\//)
-        return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vnni,avx512bf16"
+        return "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512bitalg,avx512vnni,avx512bf16"
     if (path ~ /kernel\/neon\//)
         return "arch=armv8-a"
     if (path ~ /kernel\/dotprod\//)

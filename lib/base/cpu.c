@@ -16,8 +16,8 @@ enum {
     LEAF1_ECX_FMA = 1 << 12, LEAF1_ECX_OSXSAVE = 1 << 27, LEAF1_ECX_F16C = 1 << 29,
     LEAF7_EBX_AVX2 = 1 << 5, LEAF7_EBX_AVX512F = 1 << 16, LEAF7_EBX_AVX512DQ = 1 << 17,
     LEAF7_EBX_AVX512BW = 1 << 30, LEAF7_ECX_VBMI = 1 << 1, LEAF7_ECX_VNNI = 1 << 11,
-    LEAF7_EDX_AMX_BF16 = 1 << 22, LEAF7_EDX_AMX_TILE = 1 << 24, LEAF7_EDX_AMX_INT8 = 1 << 25,
-    LEAF7_1_EAX_AVX512_BF16 = 1 << 5
+    LEAF7_ECX_BITALG = 1 << 12, LEAF7_EDX_AMX_BF16 = 1 << 22, LEAF7_EDX_AMX_TILE = 1 << 24,
+    LEAF7_EDX_AMX_INT8 = 1 << 25, LEAF7_1_EAX_AVX512_BF16 = 1 << 5
 };
 #define LEAF7_EBX_AVX512VL (1u << 31)
 
@@ -86,7 +86,8 @@ uint32_t pi_cpu_tiers(void)
         __get_cpuid_count(7, 1, &a1, &unused, &unused, &unused);
     if (!has(state, XCR0_AVX512) ||
         !has(b, LEAF7_EBX_AVX512F | LEAF7_EBX_AVX512DQ | LEAF7_EBX_AVX512BW) ||
-        !has(b, LEAF7_EBX_AVX512VL) || !has(c, LEAF7_ECX_VBMI | LEAF7_ECX_VNNI))
+        !has(b, LEAF7_EBX_AVX512VL) ||
+        !has(c, LEAF7_ECX_VBMI | LEAF7_ECX_VNNI | LEAF7_ECX_BITALG))
         return tiers;
     tiers |= TIER_AVX512;
     if (!has(a1, LEAF7_1_EAX_AVX512_BF16))

@@ -8,7 +8,7 @@
 /* Each tier is a bundle, not a feature bit, and implies the ones below it in its family. */
 enum tier {
     TIER_AVX2 = 1 << 0,    /* AVX2, FMA, F16C */
-    TIER_AVX512 = 1 << 1,  /* F, BW, DQ, VL, VBMI, VNNI: Ice Lake, Zen 4 and later */
+    TIER_AVX512 = 1 << 1,  /* F, BW, DQ, VL, VBMI, VNNI, BITALG: Ice Lake, Zen 4 and later */
     TIER_AMX = 1 << 2,     /* tile, int8, bf16, AVX512-BF16, granted by the kernel */
     TIER_NEON = 1 << 3,    /* every 64-bit Arm */
     TIER_DOTPROD = 1 << 4, /* SDOT: Cortex-A76, Neoverse N1 and later */

@@ -1,4 +1,4 @@
-/* dot_q8k.c - dot of the formats with blocks of 256 (Q2_K to Q6_K, IQ4_XS).
+/* dot_q8k.c - dot of the formats with blocks of 256.
  *
  * A format is two functions: quants() makes 64 unsigned bytes in natural order, groups() the
  * 16-bit scales (and minima) of the sixteen groups of 16. Two engines take them, as in dot_q8.c.
@@ -8,8 +8,10 @@
  * in both; lane j adds blocks j, j+4, ...; lanes as ((0+2) + (1+3)), slabs in turn.
  *
  * Formats with signed values are stored with an offset: the products less offset times scale
- * times the sums of the activations, all exact.
+ * times the sums of the activations, all exact. The formats of one to three bits meet few tokens in
+ * grid.h, in the same order.
  */
+#include "grid.h"
 #include "many.h"
 #include "quantize.h"
 #include "kernel/avx2/grid.h"
@@ -24,21 +26,6 @@ INLINE_AVX512 __m512i scaled_q8k_avx512(enum dtype type, __m512i sum, __m512i pr
     if (type == DTYPE_IQ4_XS)
         return _mm512_add_epi32(sum, _mm512_mullo_epi32(products, scale));
     return _mm512_dpwssd_epi32(sum, products, scale);
-}
-
-/* The parts of an operand row. */
-struct operand_q8k_avx512 {
-    const uint8_t *q;
-    const float *scale;
-    const int16_t *sum;
-};
-
-INLINE_AVX512 struct operand_q8k_avx512 operand_q8k_avx512(const uint8_t *x, int64_t cols)
-{
-    return (struct operand_q8k_avx512){
-        x, (const float *)(const void *)(x + pi_operand_scales(cols)),
-        (const int16_t *)(const void *)(x + pi_operand_sums(OPERAND_Q8K, cols))
-    };
 }
 
 /* One block and T tokens: dot[t] holds parts of sum of group * q * xq, low[t] of sum of
@@ -87,16 +74,6 @@ INLINE_AVX512 void block_q8k_avx512(enum dtype type, int T, const uint8_t *w,
     }
 }
 
-/* Lane k: the sum of all lanes of v[k]. */
-INLINE_AVX512 __m128i fold_q8k_avx512(__m512i v01, __m512i v23)
-{
-    __m512i all = add_even_avx512(v01, v23);
-    __m256i half =
-        _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
-
-    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
-
 /* Adds up to four blocks to the four lanes: acc += d * xscale * dot - dmin * xscale * low. */
 INLINE_AVX512 void step_q8k_avx512(enum dtype type, int T, const uint8_t *w,
                                    const struct operand_q8k_avx512 *x, int64_t block, int count,
@@ -141,13 +118,6 @@ INLINE_AVX512 void step_q8k_avx512(enum dtype type, int T, const uint8_t *w,
                 _mm_cvtepi32_ps(fold_q8k_avx512(low_pair[0][t], low_pair[1][t])),
                 _mm_mul_ps(dmin, xscale), acc[t], live);
     }
-}
-
-/* (0+2) + (1+3) */
-INLINE_AVX512 float sum_lanes_q8k_avx512(__m128 v)
-{
-    __m128 two = _mm_add_ps(v, _mm_movehl_ps(v, v));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
 /* The last blocks of a row, fewer than a slab. */
@@ -479,16 +449,29 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
 
 PI_Q8K_FORMATS(DOT)
 
-/* Few tokens of the formats of avx2/grid.h go by its engine, which adds in the same order. */
+/* Few tokens of the formats of grid.h. */
+#define FEW(format, TYPE, grid, entries)                                                          \
+    static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
+    {                                                                                             \
+        few_grid_avx512(TYPE, grid, entries, rows, cols, w, w_stride, m, x, x_stride, y,          \
+                        y_stride);                                                                \
+    }
+
+/*  format   type           codebook                 entries */
+FEW(iq2_xxs, DTYPE_IQ2_XXS, pi_grids_scalar.iq2_xxs, 256)
+FEW(iq2_xs,  DTYPE_IQ2_XS,  pi_grids_scalar.iq2_xs,  512)
+FEW(iq2_s,   DTYPE_IQ2_S,   pi_grids_scalar.iq2_s,   1024)
+FEW(iq3_xxs, DTYPE_IQ3_XXS, pi_grids_scalar.iq3_xxs, 256)
+FEW(iq3_s,   DTYPE_IQ3_S,   pi_grids_scalar.iq3_s,   512)
+FEW(iq1_s,   DTYPE_IQ1_S,   pi_grids_scalar.iq1_s,   2048)
+FEW(iq1_m,   DTYPE_IQ1_M,   pi_grids_scalar.iq1_s,   2048)
+FEW(tq1_0,   DTYPE_TQ1_0,   NULL,                    0)
+FEW(tq2_0,   DTYPE_TQ2_0,   NULL,                    0)
+
 #define DOT_GRID(format, TYPE, kind, block_, panel)                                               \
     static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
     {                                                                                             \
         chunk_grid_avx2(read_##format##_avx2, 7, to, w);                                          \
-    }                                                                                             \
-    static PI_DOT(few_##format##_avx512)                                                          \
-    {                                                                                             \
-        rows_grid_avx2(read_##format##_avx2, pi_dtype(TYPE).bytes, rows, cols, w, w_stride, m, x, \
-                       x_stride, y, y_stride);                                                    \
     }                                                                                             \
     ENGINES(format, pi_dtype(TYPE).bytes, 7, false, false)
 
