@@ -93,33 +93,68 @@ INLINE_AVX2 __m256i quants_q8_avx2(enum dtype type, const uint8_t *w)
     }
 }
 
-/* Bytes 32 * i on of a block of 256. */
-INLINE_AVX2 __m256i quants_q8k_avx2(enum dtype type, const uint8_t *w, int i)
+/* Bit j of every byte of v, at `place`. */
+INLINE_AVX2 __m256i bit_avx2(__m256i v, int j, int place)
+{
+    v = j < place ? _mm256_slli_epi16(v, place - j) : _mm256_srli_epi16(v, j - place);
+    return _mm256_and_si256(v, _mm256_set1_epi8((char)(1 << place)));
+}
+
+/* 32 bytes that are read once and not for every use. */
+INLINE_AVX2 __m256i keep_avx2(const uint8_t *at)
+{
+    __m256i v = load_avx2(at);
+
+    settle_avx2(&v);
+    return v;
+}
+
+/* The bytes 128 * half on of a block of 256: four vectors. */
+INLINE_AVX2 void quants_q8k_avx2(enum dtype type, const uint8_t *w, int half, __m256i q[4])
 {
     const __m256i nibble = _mm256_set1_epi8(15), two = _mm256_set1_epi8(3);
-    const __m256i bit = _mm256_set1_epi8((char)(1 << i));
-    __m256i q, high;
+    __m256i a, b, high;
 
     switch (type) {
     case DTYPE_Q2_K:
-        return _mm256_and_si256(_mm256_srli_epi16(load_avx2(w + 16 + i / 4 * 32), i % 4 * 2), two);
     case DTYPE_Q3_K:
-        q = _mm256_and_si256(_mm256_srli_epi16(load_avx2(w + 32 + i / 4 * 32), i % 4 * 2), two);
-        high = _mm256_cmpeq_epi8(_mm256_and_si256(load_avx2(w), bit), bit);
-        return _mm256_or_si256(q, _mm256_and_si256(high, _mm256_set1_epi8(4)));
+        a = keep_avx2(w + (type == DTYPE_Q2_K ? 16 : 32) + 32 * half);
+        high = keep_avx2(w);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            q[j] = _mm256_and_si256(_mm256_srli_epi16(a, 2 * j), two);
+            if (type == DTYPE_Q3_K)
+                q[j] = _mm256_or_si256(q[j], bit_avx2(high, 4 * half + j, 2));
+        }
+        return;
     case DTYPE_Q4_K:
-        return _mm256_and_si256(_mm256_srli_epi16(load_avx2(w + 16 + i / 2 * 32), i % 2 * 4),
-                                nibble);
     case DTYPE_Q5_K:
-        q = _mm256_and_si256(_mm256_srli_epi16(load_avx2(w + 48 + i / 2 * 32), i % 2 * 4), nibble);
-        high = _mm256_cmpeq_epi8(_mm256_and_si256(load_avx2(w + 16), bit), bit);
-        return _mm256_or_si256(q, _mm256_and_si256(high, _mm256_set1_epi8(16)));
+        a = keep_avx2(w + (type == DTYPE_Q4_K ? 16 : 48) + 64 * half);
+        b = keep_avx2(w + (type == DTYPE_Q4_K ? 48 : 80) + 64 * half);
+        high = keep_avx2(w + 16);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            q[j] = _mm256_and_si256(_mm256_srli_epi16(j < 2 ? a : b, j % 2 * 4), nibble);
+            if (type == DTYPE_Q5_K)
+                q[j] = _mm256_or_si256(q[j], bit_avx2(high, 4 * half + j, 4));
+        }
+        return;
     case DTYPE_Q6_K:
-        q = load_avx2(w + i / 4 * 64 + i % 2 * 32);
-        q = _mm256_and_si256(_mm256_srli_epi16(q, i / 2 % 2 * 4), nibble);
-        high = _mm256_srli_epi16(load_avx2(w + 128 + i / 4 * 32), i % 4 * 2);
-        return _mm256_or_si256(q, _mm256_slli_epi16(_mm256_and_si256(high, two), 4));
-    default: return by_table_avx2(iq4_avx2(), w + 8 + 16 * i);
+        a = keep_avx2(w + 64 * half);
+        b = keep_avx2(w + 64 * half + 32);
+        high = keep_avx2(w + 128 + 32 * half);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            __m256i top = j < 2 ? _mm256_slli_epi16(high, 4 - 2 * j)
+                                : _mm256_srli_epi16(high, 2 * j - 4);
+            q[j] = _mm256_and_si256(_mm256_srli_epi16(j % 2 ? b : a, j / 2 * 4), nibble);
+            q[j] = _mm256_or_si256(q[j], _mm256_and_si256(top, _mm256_set1_epi8(48)));
+        }
+        return;
+    default:
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            q[j] = by_table_avx2(iq4_avx2(), w + 8 + 64 * half + 16 * j);
     }
 }
 

@@ -53,11 +53,16 @@ INLINE_AVX2 void chunk_q8k_avx2(enum dtype type, int offset, struct chunk_avx2 *
     __m256i low, group = groups_avx2(type, w, &low);
     __m256i first = _mm256_permute4x64_epi64(group, 0xD8); /* 0..3, 8..11, 4..7, 12..15 */
     __m128 d = _mm_cvtph_ps(_mm_cvtsi32_si128((int)scale_bits_avx2(type, w)));
+    __m256i q[4];
 
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++)
-        _mm256_store_si256((__m256i *)(void *)(to->q + 32 * i),
-                           _mm256_add_epi8(quants_q8k_avx2(type, w, i), add));
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; half++) {
+        quants_q8k_avx2(type, w, half, q);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            _mm256_store_si256((__m256i *)(void *)(to->q + 128 * half + 32 * i),
+                               _mm256_add_epi8(q[i], add));
+    }
     if (offset)
         low = _mm256_slli_epi16(group, offset);
     _mm256_store_si256((__m256i *)(void *)to->of.q8k.group[0],

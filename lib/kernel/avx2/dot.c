@@ -121,31 +121,46 @@ INLINE_AVX2 void rows_q8_avx2(enum dtype type, int T, int64_t rows, int64_t cols
     }
 }
 
+/* Scales of the two groups 32 * i on, for VPMADDWD. Where both are the same, which `pair` has side
+ * by side, a load that spreads them costs less than a shuffle. */
+INLINE_AVX2 __m256i scale_q8k_avx2(enum dtype type, __m256i groups, const int32_t *pair, int i)
+{
+    const __m256i pick = _mm256_setr_epi64x(0x0100010001000100, 0x0100010001000100,
+                                            0x0302030203020302, 0x0302030203020302);
+    __m256i four = i < 4 ? _mm256_permute4x64_epi64(groups, 0x44)
+                         : _mm256_permute4x64_epi64(groups, 0xEE);
+
+    if (type == DTYPE_Q4_K || type == DTYPE_Q5_K || type == DTYPE_IQ4_XS)
+        return _mm256_set1_epi32(pair[i]);
+    return _mm256_shuffle_epi8(four,
+                               _mm256_add_epi8(pick, _mm256_set1_epi8((char)(i % 4 * 4))));
+}
+
 /* One block of 256 and T tokens: dot[t] holds parts of sum of group * q * xq, low[t] of sum of
  * low * xsum. */
 INLINE_AVX2 void block_q8k_avx2(enum dtype type, int T, const uint8_t *w,
                                 const uint8_t *const x[2], int64_t cols, int64_t block,
                                 __m256i *dot, __m256i *low)
 {
-    __m256i minima, groups = groups_avx2(type, w, &minima);
-    __m256i first = _mm256_permute4x64_epi64(groups, 0x44);
-    __m256i second = _mm256_permute4x64_epi64(groups, 0xEE);
-    const __m256i pick = _mm256_setr_epi64x(0x0100010001000100, 0x0100010001000100,
-                                            0x0302030203020302, 0x0302030203020302);
+    __m256i minima, groups = groups_avx2(type, w, &minima), q[4];
+    int32_t pair[8] __attribute__((aligned(32))); /* of groups of 16 */
 
+    _mm256_store_si256((__m256i *)(void *)pair, groups);
+    __asm__("" : "+m"(pair)); /* or the compiler takes them from the register */
 #pragma GCC unroll 2
     for (int t = 0; t < T; t++)
         dot[t] = low[t] = _mm256_setzero_si256();
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
-        __m256i q = quants_q8k_avx2(type, w, i);
-        __m256i scale = _mm256_shuffle_epi8(
-            i < 4 ? first : second, _mm256_add_epi8(pick, _mm256_set1_epi8((char)(i % 4 * 4))));
+        __m256i scale = scale_q8k_avx2(type, groups, pair, i);
+        if (i % 4 == 0)
+            quants_q8k_avx2(type, w, i / 4, q);
 #pragma GCC unroll 2
         for (int t = 0; t < T; t++) {
             __m256i xq = load_avx2(x[t] + 256 * block + 32 * i);
-            dot[t] =
-                _mm256_add_epi32(dot[t], _mm256_madd_epi16(products_avx2(type, q, xq), scale));
+            dot[t] = _mm256_add_epi32(
+                dot[t], _mm256_madd_epi16(products_avx2(type, q[i % 4], xq), scale));
+            settle_avx2(&dot[t]);
         }
     }
 #pragma GCC unroll 2

@@ -121,9 +121,6 @@ INLINE_AVX2 __m256i four_avx2(const void *at)
     return _mm256_set1_epi32(four);
 }
 
-/* Keeps the compiler from collecting many products before it adds them: registers are few. */
-INLINE_AVX2 void settle_avx2(__m256i *v) { __asm__("" : "+x"(*v)); }
-
 /* part = products of dwords first to first + span of both halves with the tokens. */
 INLINE_AVX2 void span_avx2(int span, const __m256i w[2][CHUNK_WORDS_AVX2],
                            const struct tokens_avx2 *k, int64_t column,

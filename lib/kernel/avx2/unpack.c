@@ -64,6 +64,7 @@ INLINE_AVX2 void unpack_q8k_avx2(enum dtype type, float *y, const uint8_t *w, in
         __m256 d = _mm256_broadcastss_ps(both),
                dmin = _mm256_broadcastss_ps(_mm_movehdup_ps(both));
         float scale[16], min[16];
+        __m256i all[4];
 
         for (int i = 0; i < 2; i++) {
             __m128i g = i ? _mm256_extracti128_si256(group, 1) : _mm256_castsi256_si128(group);
@@ -75,7 +76,10 @@ INLINE_AVX2 void unpack_q8k_avx2(enum dtype type, float *y, const uint8_t *w, in
         }
 #pragma GCC unroll 8
         for (int i = 0; i < 8; i++) {
-            __m256i q = quants_q8k_avx2(type, w, i);
+            __m256i q;
+            if (i % 4 == 0)
+                quants_q8k_avx2(type, w, i / 4, all);
+            q = all[i % 4];
             if (offset_avx2(type))
                 q = _mm256_sub_epi8(q, _mm256_set1_epi8((char)(1 << offset_avx2(type))));
 #pragma GCC unroll 4
