@@ -49,8 +49,8 @@ static inline size_t pi_operand_bytes(enum operand kind, int64_t n)
            PI_PAD64(kind == OPERAND_Q8 ? (size_t)n / 32 * 4 : (size_t)n / 16 * 2);
 }
 
-/* The operand that dot[type] takes: F32 for F32, F16, BF16 and NVFP4; otherwise Q8K for formats
- * with blocks of 256 and Q8 for the rest. */
+/* The operand that dot[type] takes: F32 for F32, F16 and BF16; otherwise Q8K for formats with
+ * blocks of 256 and Q8 for the rest. */
 enum operand pi_operand_of(enum dtype type);
 
 /* unpack: y[i] = value of weight i, exactly as the format defines it (in float32 arithmetic, in

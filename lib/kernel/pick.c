@@ -64,8 +64,7 @@ void pi_kernels_pick(struct kernels *k, uint32_t tiers)
 
 enum operand pi_operand_of(enum dtype type)
 {
-    if (type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16 ||
-        type == DTYPE_NVFP4)
+    if (type == DTYPE_F32 || type == DTYPE_F16 || type == DTYPE_BF16)
         return OPERAND_F32;
     return pi_dtype(type).block == 256 ? OPERAND_Q8K : OPERAND_Q8;
 }

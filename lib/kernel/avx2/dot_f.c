@@ -1,4 +1,4 @@
-/* dot_f.c - dot of the float formats and NVFP4, in float32.
+/* dot_f.c - dot of the float formats, in float32, and of NVFP4, whose scales are many floats.
  *
  * A slab of a (row, token) has 16 chains of sums: lane l of the even and of the odd vectors of
  * eight columns. Chains are added as a tree, slabs in turn. Few tokens pass row by row, a chain in
@@ -47,42 +47,50 @@ INLINE_AVX2 __m128 scales_nvfp4_avx2(const uint8_t *w)
     return _mm_mul_ps(_mm_cvtph_ps(_mm_andnot_si128(none, halves)), _mm_set1_ps(128));
 }
 
-/* One row of NVFP4 and T tokens. */
+/* One row of NVFP4 and T tokens: scale * xscale * sum for each group, four lanes of which meet at
+ * the end of the row. */
 INLINE_AVX2 void row_nvfp4_avx2(int T, const uint8_t *w, int64_t cols, const uint8_t *const x[4],
                                 float *y, int64_t y_stride)
 {
-    const __m128i table = _mm_loadu_si128((const __m128i *)(const void *)mxfp4_values_scalar);
-    __m256 even[4], odd[4];
+    const __m256i nibble = _mm256_set1_epi8(15), one = _mm256_set1_epi16(1);
+    const __m256i table = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128((const __m128i *)(const void *)mxfp4_values_scalar));
+    __m256 sum[2][4];
 
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
-        even[t] = odd[t] = _mm256_setzero_ps();
+        sum[0][t] = sum[1][t] = _mm256_setzero_ps();
     for (int64_t i = 0; i < cols; i += 64, w += 36) {
-        float scales[4];
+        __m256 scales = _mm256_castps128_ps256(scales_nvfp4_avx2(w));
 
         prefetch_avx2(w, 1);
-        _mm_storeu_ps(scales, scales_nvfp4_avx2(w));
-#pragma GCC unroll 4
-        for (int g = 0; g < 4; g++) {
-            __m128i codes = _mm_loadl_epi64((const __m128i *)(const void *)(w + 4 + 8 * g));
-            __m128i q = _mm_shuffle_epi8(
-                table, _mm_and_si128(_mm_unpacklo_epi64(codes, _mm_srli_epi16(codes, 4)),
-                                     _mm_set1_epi8(15)));
-            __m256 scale = _mm256_set1_ps(scales[g]);
-            __m256 a = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)), scale);
-            __m256 b = _mm256_mul_ps(
-                _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(q, 8))), scale);
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+            __m128i codes = _mm_loadu_si128((const __m128i *)(const void *)(w + 4 + 16 * h));
+            __m128i high = _mm_srli_epi16(codes, 4);
+            __m256i q = _mm256_set_m128i(_mm_unpackhi_epi64(codes, high),
+                                         _mm_unpacklo_epi64(codes, high));
+            __m256 scale = _mm256_permutevar8x32_ps(
+                scales, _mm256_setr_epi32(2 * h, 2 * h, 2 * h, 2 * h, 2 * h + 1, 2 * h + 1,
+                                          2 * h + 1, 2 * h + 1));
+
+            q = _mm256_shuffle_epi8(table, _mm256_and_si256(q, nibble));
 #pragma GCC unroll 4
             for (int t = 0; t < T; t++) {
-                const float *at = (const float *)(const void *)x[t] + i + 16 * g;
-                even[t] = _mm256_fmadd_ps(a, _mm256_loadu_ps(at), even[t]);
-                odd[t] = _mm256_fmadd_ps(b, _mm256_loadu_ps(at + 8), odd[t]);
+                const float *xscale = (const float *)(const void *)(x[t] + pi_operand_scales(cols));
+                __m256i v = _mm256_load_si256((const __m256i *)(const void *)(x[t] + i + 32 * h));
+                __m256i dot = _mm256_madd_epi16(
+                    _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(v, q)), one);
+
+                sum[h][t] = _mm256_fmadd_ps(
+                    _mm256_cvtepi32_ps(dot),
+                    _mm256_mul_ps(scale, _mm256_set1_ps(xscale[i / 32 + h])), sum[h][t]);
             }
         }
     }
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
-        y[t * y_stride] = sum_lanes_avx2(_mm256_add_ps(even[t], odd[t]));
+        y[t * y_stride] = sum_lanes_avx2(_mm256_add_ps(sum[0][t], sum[1][t]));
 }
 
 /* One row of floats and T tokens. A tail is copied, so that nothing behind it is read. */

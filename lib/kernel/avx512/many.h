@@ -38,6 +38,8 @@ _Static_assert(sizeof(struct panel_many_avx512) <= PI_MANY_PANELS,
 /* Vectors of 256 columns in a panel. */
 INLINE_AVX512 int vectors_many_avx512(const struct format_avx512 *f)
 {
+    if (f->block == 32 && f->narrow)
+        return 96;
     if (f->block == 32)
         return 80 + 8 * f->has_min;
     return f->wide ? 80 + 5 * f->has_min : 96 + 9 * f->has_min;
@@ -77,6 +79,13 @@ INLINE_AVX512 void weave_many_avx512(__m512i *to, const struct format_avx512 *f,
         step = span == 8 ? 10 : 12;
     for (int i = 0; i < groups; i++) {
         eight_columns_avx512(q, rows->q + 32 * i, sizeof *rows);
+        if (f->block == 32 && f->narrow) {
+            for (int j = 0; j < 2; j++) {
+                group_many_avx512(to + i * step + 6 * j, q + 4 * j, 4, offset);
+                to[i * step + 6 * j + 5] = scale[2 * i + j];
+            }
+            continue;
+        }
         if (f->block == 32) {
             group_many_avx512(to + i * step, q, 8, offset);
             to[i * step + 9] = scale[i];

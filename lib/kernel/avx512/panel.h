@@ -16,6 +16,7 @@ struct format_avx512 {
     chunk_avx2_fn *chunk;
     int block, bytes, offset;
     bool has_min, wide; /* wide: groups of 32 */
+    bool narrow;        /* blocks of 32 have groups of 16 */
 };
 
 /* 32 rows of a slab: dword i of the chunks of 16 rows. */
@@ -25,9 +26,10 @@ struct panel_avx512 {
 
 /* Unpacks up to 32 rows of n columns; those past the last repeat it. A row's last few blocks are
  * copied, so that nothing behind them is read. */
-static __attribute__((noinline)) void fill_avx512(struct panel_avx512 *p,
-                                                  const struct format_avx512 *f, const uint8_t *w,
-                                                  int64_t w_stride, int64_t rows, int64_t n)
+static __attribute__((noinline, unused)) void fill_avx512(struct panel_avx512 *p,
+                                                          const struct format_avx512 *f,
+                                                          const uint8_t *w, int64_t w_stride,
+                                                          int64_t rows, int64_t n)
 {
     struct chunk_avx2 chunk[16];
     uint8_t tail[8 * 34] = { 0 };

@@ -37,18 +37,21 @@ static float pair_bf16_scalar(const uint8_t *w, const uint8_t *x, int64_t cols)
     return (float)sum;
 }
 
+/* y = sum over groups of scale * xscale * (sum of q * xq) */
 static float pair_nvfp4_scalar(const uint8_t *w, const uint8_t *x, int64_t cols)
 {
-    const float *xf = (const float *)(const void *)x;
-    double sum = 0;
+    const int8_t *xq = (const int8_t *)x;
+    const float *xscale = (const float *)(const void *)(x + pi_operand_scales(cols));
+    float sum = 0;
 
-    for (int64_t i = 0; i < cols; i++) {
-        const uint8_t *at = w + i / 64 * 36;
-        int j = (int)(i % 64);
-        sum += (double)(nvfp4_scale_scalar(at[j / 16]) * (float)nvfp4_value_scalar(at, j)) *
-               (double)xf[i];
+    for (int64_t i = 0; i < cols / 16; i++, xq += 16) {
+        const uint8_t *at = w + i / 4 * 36;
+        int32_t dot = 0;
+        for (int j = 0; j < 16; j++)
+            dot += nvfp4_value_scalar(at, (int)(i % 4) * 16 + j) * xq[j];
+        sum += nvfp4_scale_scalar(at[i % 4]) * xscale[i / 2] * (float)dot;
     }
-    return (float)sum;
+    return sum;
 }
 
 /* y = sum over blocks of scale * xscale * (sum of q * xq), and
