@@ -21,6 +21,19 @@ INLINE_AVX512 void prefetch_avx512(const uint8_t *w, int bytes)
         _mm_prefetch((const char *)w + PREFETCH_AVX512 + i, _MM_HINT_T0);
 }
 
+/* Rows that are used four at a time come in another order than that of memory, which no hardware
+ * foresees: fetched is, in the order of memory, what lies this far behind the next four. */
+enum { AHEAD_AVX512 = 5120 };
+
+/* Not unrolled, since a burst of fetches holds up the loads behind it: 91 % of the machine's rate
+ * against 77 % (Zen 5). */
+INLINE_AVX512 void fetch_avx512(const uint8_t *w, int64_t bytes)
+{
+#pragma GCC unroll 1
+    for (int64_t i = 0; i < bytes; i += 64)
+        _mm_prefetch((const char *)w + i, _MM_HINT_T0);
+}
+
 /* Neighbouring lanes added: per 128 bits (a0+a2, b0+b2, a1+a3, b1+b3). */
 INLINE_AVX512 __m512i add_odd_avx512(__m512i a, __m512i b)
 {

@@ -1,16 +1,16 @@
 /* dot_q8k.c - dot of the formats with blocks of 256.
  *
- * A format is two functions: quants() makes 64 unsigned bytes in natural order, groups() the
- * 16-bit scales (and minima) of the sixteen groups of 16. Two engines take them, as in dot_q8.c.
- * Few tokens: VNNI gives 16 sums of four products, which fit 16 bits, so that a second VNNI
- * instruction multiplies them by their groups' scales; four blocks are folded into four lanes.
- * Many tokens: 32 rows of a slab are transposed, lanes are rows. A block's sum is an exact integer
- * in both; lane j adds blocks j, j+4, ...; lanes as ((0+2) + (1+3)), slabs in turn.
+ * Few tokens: four_k.h. Four blocks of four rows are unpacked for all of up to 16 tokens, and give
+ * 16 integer sums, lanes [block][row], for one multiply-add; the tokens are first put in the order
+ * that the bytes of the weights come in. Many tokens: 32 rows of a slab are transposed, lanes are
+ * rows. A block's sum is an exact integer in both; lane j of a slab is its block j; lanes as
+ * (0+2) + (1+3), slabs in turn.
  *
  * Formats with signed values are stored with an offset: the products less offset times scale
  * times the sums of the activations, all exact. The formats of one to three bits meet few tokens in
  * grid.h, in the same order.
  */
+#include "four_k.h"
 #include "grid.h"
 #include "many.h"
 #include "quantize.h"
@@ -19,139 +19,117 @@
 
 enum { SLAB_Q8K_AVX512 = SLAB_AVX2 / 256 /* blocks, one for each lane */ };
 
-/* Sums that fit 16 bits times the scales of their groups; IQ4_XS's do not fit. */
-INLINE_AVX512 __m512i scaled_q8k_avx512(enum dtype type, __m512i sum, __m512i products,
-                                        __m512i scale)
-{
-    if (type == DTYPE_IQ4_XS)
-        return _mm512_add_epi32(sum, _mm512_mullo_epi32(products, scale));
-    return _mm512_dpwssd_epi32(sum, products, scale);
-}
+enum {
+    FEW_Q8K_AVX512 = 16, /* tokens for which weights are unpacked once */
+    ROOM_Q8K_AVX512 = 16 /* slabs of tokens that are kept in the order of the weights */
+};
 
-/* One block and T tokens: dot[t] holds parts of sum of group * q * xq, low[t] of sum of
- * low * xsum. */
-INLINE_AVX512 void block_q8k_avx512(enum dtype type, int T, const uint8_t *w,
-                                    const struct operand_q8k_avx512 *x, int64_t block,
-                                    __m512i *dot, __m256i *low)
+/* Adds a slab of `count` blocks, `at` bytes into the rows w, to the sums of four rows: d * xscale *
+ * dot (- dmin * xscale * low); x: its tokens, `slabs` apart. Fetched meanwhile: of one token what
+ * follows `ahead`, of more what is `next` bytes behind the rows. */
+INLINE_AVX512 void slab_q8k_avx512(enum dtype type, int T, const uint8_t *const w[4],
+                                   const int64_t at[4], int count,
+                                   const struct token_four_avx512 *x, int64_t slabs,
+                                   const uint8_t *ahead, int64_t next, __m128 *sum)
 {
-    const __m512i zero = _mm512_setzero_si512();
-    const __m512i lane = _mm512_set_epi16(3, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1,
-                                          1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
-    /* the scale stands in the lower word of a lane; as a factor of 32 bits its sign follows */
-    __mmask32 words = type == DTYPE_IQ4_XS ? 0xFFFFFFFF : 0x55555555;
-    __m256i minima, groups = groups_q8k_avx512(type, w, &minima);
-    __m512i offset = zero;
-
-    if (offset_q8k_avx512(type))
-        offset = _mm512_castsi256_si512(_mm256_sub_epi16(
-            _mm256_setzero_si256(), _mm256_slli_epi16(groups, offset_q8k_avx512(type))));
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        dot[t] = zero;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        __m512i q = quants_q8k_avx512(type, w, i);
-        __m512i scale = _mm512_maskz_permutexvar_epi16(
-            words, _mm512_add_epi16(lane, _mm512_set1_epi16((short)(4 * i))),
-            _mm512_castsi256_si512(groups));
-        if (type == DTYPE_IQ4_XS)
-            scale = _mm512_srai_epi32(scale, 16);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++)
-            dot[t] = scaled_q8k_avx512(
-                type, dot[t],
-                _mm512_dpbusd_epi32(zero, q, _mm512_load_si512(x[t].q + 256 * block + 64 * i)),
-                scale);
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++) {
-        __m256i sums = _mm256_load_si256((const __m256i *)(const void *)(x[t].sum + 16 * block));
-        if (offset_q8k_avx512(type))
-            dot[t] = _mm512_dpwssd_epi32(dot[t], _mm512_zextsi256_si512(sums),
-                                         _mm512_zextsi256_si512(_mm512_castsi512_si256(offset)));
-        else
-            low[t] = _mm256_madd_epi16(minima, sums);
-    }
-}
-
-/* Adds up to four blocks to the four lanes: acc += d * xscale * dot - dmin * xscale * low. */
-INLINE_AVX512 void step_q8k_avx512(enum dtype type, int T, const uint8_t *w,
-                                   const struct operand_q8k_avx512 *x, int64_t block, int count,
-                                   __m128 *acc)
-{
-    const __m512i zero = _mm512_setzero_si512();
-    __mmask8 live = (__mmask8)((1u << count) - 1);
+    __mmask16 live = (__mmask16)(0xFFFFu >> (16 - 4 * count));
     int64_t bytes = block_bytes_q8k_avx512(type);
-    __m512i dot[4][4], pair[2][4], low_pair[2][4];
-    __m256i low[4][4];
-    uint32_t bits[4];
-    __m128 d, dmin;
+    __m512i dot[FEW_Q8K_AVX512][2][2];
+    struct heads_avx512 h;
 
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; k++) {
-        const uint8_t *at = w + (k < count ? k : 0) * bytes;
-        bits[k] = scale_bits_q8k_avx512(type, at);
-        if (k < count)
-            block_q8k_avx512(type, T, at, x, block + k, dot[k], low[k]);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++) {
-            if (k >= count)
-                dot[k][t] = zero, low[k][t] = _mm256_setzero_si256();
-            if (k % 2 == 0)
-                continue;
-            pair[k / 2][t] = add_odd_avx512(dot[k - 1][t], dot[k][t]);
-            if (!offset_q8k_avx512(type))
-                low_pair[k / 2][t] = add_odd_avx512(_mm512_zextsi256_si512(low[k - 1][t]),
-                                                    _mm512_zextsi256_si512(low[k][t]));
+    heads_four_avx512(type, w, at, &h);
+    for (int i = 0; i < 4; i++) { /* [pair][two rows] */
+        struct pair_four_avx512 pair;
+        int p = i / 2, r = i % 2 * 2;
+        if (T == 1) /* a stream */
+            fetch_avx512(ahead + 4 * i * bytes, 4 * bytes);
+        for (int k = 0; k < 2 && T > 1; k++)
+            fetch_avx512(w[r + k] + at[2 * p] + next, 2 * bytes);
+        if (2 * p >= count) {
+            for (int t = 0; t < T; t++)
+                dot[t][p][i % 2] = _mm512_setzero_si512();
+            continue;
         }
+        unpack_pair_avx512(type, w + r, at[2 * p], at[2 * p + 1],
+                           (const __m512i(*)[2])h.scale + r, p, &pair);
+        for (int t = 0; t < T; t++)
+            dot[t][p][i % 2] = products_pair_avx512(type, &pair, x[t * slabs].q[p]);
     }
-    __m128i both = _mm_setr_epi32((int)bits[0], (int)bits[1], (int)bits[2], (int)bits[3]);
-    d = _mm_cvtph_ps(_mm_cvtepi32_epi16(both));
-    dmin = _mm_cvtph_ps(_mm_cvtepi32_epi16(_mm_srli_epi32(both, 16)));
-#pragma GCC unroll 4
     for (int t = 0; t < T; t++) {
-        __m128 xscale = _mm_load_ps(x[t].scale + block);
-        acc[t] = _mm_mask3_fmadd_ps(_mm_cvtepi32_ps(fold_q8k_avx512(pair[0][t], pair[1][t])),
-                                    _mm_mul_ps(d, xscale), acc[t], live);
+        const struct token_four_avx512 *token = &x[t * slabs];
+        __m512i all = sum_pairs_avx512(type, (const __m512i(*)[2])dot[t]);
+        __m512i low = minima_four_avx512(type, &h, token);
+        __m512 acc;
+        __m256 two;
+        if (offset_q8k_avx512(type))
+            all = _mm512_sub_epi32(all, low);
+        acc = _mm512_maskz_fmadd_ps(live, _mm512_cvtepi32_ps(all),
+                                    _mm512_mul_ps(h.d, token->scale), _mm512_setzero_ps());
         if (!offset_q8k_avx512(type))
-            acc[t] = _mm_mask3_fnmadd_ps(
-                _mm_cvtepi32_ps(fold_q8k_avx512(low_pair[0][t], low_pair[1][t])),
-                _mm_mul_ps(dmin, xscale), acc[t], live);
+            acc = _mm512_mask3_fnmadd_ps(_mm512_cvtepi32_ps(low),
+                                         _mm512_mul_ps(h.dmin, token->scale), acc, live);
+        two = _mm256_add_ps(_mm512_castps512_ps256(acc), _mm512_extractf32x8_ps(acc, 1));
+        sum[t] = _mm_add_ps(sum[t], _mm_add_ps(_mm256_castps256_ps128(two),
+                                               _mm256_extractf128_ps(two, 1)));
     }
 }
 
-/* The last blocks of a row, fewer than a slab. */
-typedef __m128 last_q8k_avx512_fn(const uint8_t *w, const struct operand_q8k_avx512 *x,
-                                  int64_t block, int count);
+/* Any number of rows and up to 16 tokens, as many columns as there is room for, added to y or
+ * (first) written. */
+INLINE_AVX512 void part_q8k_avx512(enum dtype type, int T, bool first, int64_t rows,
+                                   int64_t blocks, const uint8_t *w, int64_t w_stride,
+                                   const struct operand_q8k_avx512 *token, float *y,
+                                   int64_t y_stride)
+{
+    struct token_four_avx512 x[ROOM_Q8K_AVX512];
+    int64_t slabs = (blocks + SLAB_Q8K_AVX512 - 1) / SLAB_Q8K_AVX512;
+    int64_t bytes = block_bytes_q8k_avx512(type);
 
-/* One row and T tokens. */
-INLINE_AVX512 void row_q8k_avx512(enum dtype type, int T, last_q8k_avx512_fn *last,
-                                  const uint8_t *w, int64_t cols, const uint8_t *x,
+    for (int t = 0; t < T; t++)
+        for (int64_t b = 0; b < blocks; b += SLAB_Q8K_AVX512)
+            token_four_k_avx512(type, token[t].q + 256 * b, token[t].scale + b,
+                                token[t].sum + 16 * b, (int)pi_min(blocks - b, SLAB_Q8K_AVX512),
+                                &x[t * slabs + b / SLAB_Q8K_AVX512]);
+    for (int64_t r = 0; r < rows; r += 4, w += 4 * w_stride) {
+        __mmask8 live = (__mmask8)((1u << pi_min(rows - r, 4)) - 1);
+        const uint8_t *ahead = w + 4 * w_stride + AHEAD_AVX512;
+        const uint8_t *row[4];
+        __m128 sum[FEW_Q8K_AVX512];
+        for (int i = 0; i < 4; i++)
+            row[i] = w + pi_min(i, rows - r - 1) * w_stride;
+        for (int t = 0; t < T; t++)
+            sum[t] = first ? _mm_setzero_ps() : _mm_maskz_loadu_ps(live, y + t * y_stride + r);
+        for (int64_t b = 0; b < blocks; b += SLAB_Q8K_AVX512) {
+            int count = (int)pi_min(blocks - b, SLAB_Q8K_AVX512);
+            int64_t at[SLAB_Q8K_AVX512];
+#pragma GCC unroll 4
+            for (int i = 0; i < SLAB_Q8K_AVX512; i++)
+                at[i] = (b + pi_min(i, count - 1)) * bytes;
+            slab_q8k_avx512(type, T, row, at, count, x + b / SLAB_Q8K_AVX512, slabs,
+                            ahead + 4 * b * bytes, 8 * w_stride, sum);
+        }
+        for (int t = 0; t < T; t++)
+            _mm_mask_storeu_ps(y + t * y_stride + r, live, sum[t]);
+    }
+}
+
+/* dot of up to 16 tokens. */
+INLINE_AVX512 void few_q8k_avx512(enum dtype type, int T, int64_t rows, int64_t cols,
+                                  const uint8_t *w, int64_t w_stride, const uint8_t *x,
                                   int64_t x_stride, float *y, int64_t y_stride)
 {
-    int64_t bytes = block_bytes_q8k_avx512(type), blocks = cols / 256, b = 0;
-    struct operand_q8k_avx512 row[4];
-    float sum[4] = { 0 };
+    int64_t most = ROOM_Q8K_AVX512 / T * SLAB_Q8K_AVX512;
 
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++)
-        row[t] = operand_q8k_avx512(x + t * x_stride, cols);
-    for (; b + SLAB_Q8K_AVX512 <= blocks; b += SLAB_Q8K_AVX512) {
-        __m128 acc[4];
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++)
-            acc[t] = _mm_setzero_ps();
-        prefetch_avx512(w + b * bytes, (int)bytes * SLAB_Q8K_AVX512);
-        step_q8k_avx512(type, T, w + b * bytes, row, b, SLAB_Q8K_AVX512, acc);
-#pragma GCC unroll 4
-        for (int t = 0; t < T; t++)
-            sum[t] += sum_lanes_q8k_avx512(acc[t]);
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < T; t++) {
-        if (b < blocks)
-            sum[t] += sum_lanes_q8k_avx512(last(w + b * bytes, &row[t], b, (int)(blocks - b)));
-        y[t * y_stride] = sum[t];
+    for (int64_t b = 0; rows > 0 && b < cols / 256; b += most) {
+        struct operand_q8k_avx512 token[FEW_Q8K_AVX512];
+        for (int t = 0; t < T; t++) {
+            token[t] = operand_q8k_avx512(x + t * x_stride, cols);
+            token[t].q += 256 * b;
+            token[t].scale += b;
+            token[t].sum += 16 * b;
+        }
+        part_q8k_avx512(type, T, b == 0, rows, pi_min(cols / 256 - b, most),
+                        w + b * block_bytes_q8k_avx512(type), w_stride, token, y, y_stride);
     }
 }
 
@@ -271,26 +249,6 @@ static void many_q8k_avx512(const struct format_avx512 *f, int64_t rows, int64_t
         }
 }
 
-INLINE_AVX512 void few_q8k_avx512(enum dtype type, last_q8k_avx512_fn *last, int64_t rows,
-                                  int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,
-                                  const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
-{
-    for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {
-        int64_t t = 0;
-        for (; t + 4 <= m; t += 4)
-            row_q8k_avx512(type, 4, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
-                           y_stride);
-        if (t + 2 <= m) {
-            row_q8k_avx512(type, 2, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
-                           y_stride);
-            t += 2;
-        }
-        if (t < m)
-            row_q8k_avx512(type, 1, last, w, cols, x + t * x_stride, x_stride, y + t * y_stride,
-                           y_stride);
-    }
-}
-
 /* part -= the minima's scale times the sum of minima and of activations at `sums`; gives what
  * follows the minima. */
 INLINE_AVX512 const __m512i *minima_many_avx512(int pairs, const __m512i *w,
@@ -404,7 +362,7 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
 }
 
 /* Both engines, when there are chunk and few. */
-#define ENGINES(format, bytes_, offset_, has_min_, wide_)                                         \
+#define ENGINES(format, bytes_, offset_, has_min_, wide_, panel_)                                 \
     INLINE_AVX512 struct format_avx512 format_##format##_avx512(void)                             \
     {                                                                                             \
         return (struct format_avx512){ .chunk = chunk_##format##_avx512, .block = 256,            \
@@ -414,7 +372,7 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
     static PI_DOT(dot_##format##_avx512)                                                          \
     {                                                                                             \
         const struct format_avx512 f = format_##format##_avx512();                                \
-        if (m < PANEL_TOKENS_AVX512 || rows < PANEL_LEAST_AVX512)                                 \
+        if (m < (panel_) || rows < PANEL_LEAST_AVX512)                                 \
             few_##format##_avx512(rows, cols, w, w_stride, m, x, x_stride, y, y_stride);          \
         else                                                                                      \
             many_q8k_avx512(&f, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);            \
@@ -427,25 +385,29 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
     }
 
 #define DOT(format, TYPE, kind, block_, panel)                                                    \
-    static __attribute__((noinline)) __m128 last_##format##_avx512(                               \
-        const uint8_t *w, const struct operand_q8k_avx512 *x, int64_t block, int count)           \
-    {                                                                                             \
-        __m128 acc = _mm_setzero_ps();                                                            \
-        step_q8k_avx512(TYPE, 1, w, x, block, count, &acc);                                       \
-        return acc;                                                                               \
-    }                                                                                             \
     static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \
     {                                                                                             \
         chunk_q8k_avx2(TYPE, offset_q8k_avx512(TYPE), to, w);                                     \
     }                                                                                             \
+    static PI_DOT(one_##format##_avx512)                                                          \
+    {                                                                                             \
+        (void)m;                                                                                  \
+        few_q8k_avx512(TYPE, 1, rows, cols, w, w_stride, x, x_stride, y, y_stride);               \
+    }                                                                                             \
+    static PI_DOT(some_##format##_avx512)                                                         \
+    {                                                                                             \
+        for (int64_t t = 0; t < m; t += FEW_Q8K_AVX512)                                           \
+            few_q8k_avx512(TYPE, (int)pi_min(m - t, FEW_Q8K_AVX512), rows, cols, w, w_stride,     \
+                           x + t * x_stride, x_stride, y + t * y_stride, y_stride);               \
+    }                                                                                             \
     /* apart, so that its frame does not lie under that of many */                                \
     static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
     {                                                                                             \
-        few_q8k_avx512(TYPE, last_##format##_avx512, rows, cols, w, w_stride, m, x,               \
-                       x_stride, y, y_stride);                                                    \
+        (m == 1 ? one_##format##_avx512 : some_##format##_avx512)(rows, cols, w, w_stride, m, x,  \
+                                                                  x_stride, y, y_stride);         \
     }                                                                                             \
     ENGINES(format, block_bytes_q8k_avx512(TYPE), offset_q8k_avx512(TYPE),                        \
-            offset_q8k_avx512(TYPE) == 0, wide_q8k_avx512(TYPE))
+            offset_q8k_avx512(TYPE) == 0, wide_q8k_avx512(TYPE), FEW_Q8K_AVX512 + 1)
 
 PI_Q8K_FORMATS(DOT)
 
@@ -473,7 +435,7 @@ FEW(tq2_0,   DTYPE_TQ2_0,   NULL,                    0)
     {                                                                                             \
         chunk_grid_avx2(read_##format##_avx2, 7, to, w);                                          \
     }                                                                                             \
-    ENGINES(format, pi_dtype(TYPE).bytes, 7, false, false)
+    ENGINES(format, pi_dtype(TYPE).bytes, 7, false, false, PANEL_TOKENS_AVX512)
 
 PI_GRID_FORMATS(DOT_GRID)
 
