@@ -22,7 +22,8 @@ struct runner {
     const char *path;
 };
 
-static inline bool open_tiny(struct runner *r, const char *path, int tier)
+static inline bool open_as(struct runner *r, const char *path, int tier, const char *precision,
+                           int threads)
 {
     pith_options *o;
     pith_error e = { 0 };
@@ -30,8 +31,8 @@ static inline bool open_tiny(struct runner *r, const char *path, int tier)
     *r = (struct runner){ .path = path };
     pith_options_create(&o, NULL);
     pith_options_set_i64(o, PITH_OPT_TIERS, tier, NULL);
-    pith_options_set_str(o, PITH_OPT_PRECISION, "exact", -1, NULL);
-    pith_options_set_i64(o, PITH_OPT_THREADS, tier == 255 ? 2 : 1, NULL);
+    pith_options_set_str(o, PITH_OPT_PRECISION, precision, -1, NULL);
+    pith_options_set_i64(o, PITH_OPT_THREADS, threads, NULL);
     if (pith_model_open(&r->model, path, -1, o, &e) == PITH_OK)
         pith_session_open(&r->session, r->model, o, &e);
     pith_options_release(o);
@@ -40,6 +41,11 @@ static inline bool open_tiny(struct runner *r, const char *path, int tier)
     else
         r->vocabulary = pith_model_number(r->model, PITH_MODEL_VOCABULARY);
     return r->session != NULL;
+}
+
+static inline bool open_tiny(struct runner *r, const char *path, int tier)
+{
+    return open_as(r, path, tier, "exact", tier == 255 ? 2 : 1);
 }
 
 static inline void close_tiny(struct runner *r)

@@ -5,6 +5,9 @@
  * columns, and steps that do not touch one another's values need no meeting at all. A norm whose
  * readers all are products is computed by every worker for itself, as it quantises the row.
  *
+ * Runs of many tokens go through steps that compute row by row, and through the packing of the
+ * product behind them, with a few rows at a time, which stay in the cache.
+ *
  * Before: link.c. Next: run.c.
  */
 #include "graph.h"
@@ -93,15 +96,29 @@ static bool touch(const struct program *p, const struct linked *s, struct use *u
     return false;
 }
 
+/* Steps whose rows need no others, and a product behind them, which packs its rows. */
+static void chain(struct program *p)
+{
+    for (int i = 0; i + 1 < p->n_steps; i++) {
+        struct linked *s = &p->steps[i], *next = s + 1;
+
+        s->chained = s->op != &pi_ops[OP_LINEAR] && s->op->does->rows && next->op->does->rows &&
+                     p->values[s->out].per_output == p->values[next->out].per_output;
+    }
+}
+
+/* Workers may be at different steps when one is here. */
+static bool is_met(const struct linked *s) { return s->meet && !s->chained; }
+
 /* Values of steps between two meetings live until the second, and from the first on. */
 static void stretch(struct program *p)
 {
     for (int i = 0; i < p->n_values; i++) {
         struct value *v = &p->values[i];
 
-        while (v->first > 0 && !p->steps[v->first - 1].meet)
+        while (v->first > 0 && !is_met(&p->steps[v->first - 1]))
             v->first--;
-        while (v->first >= 0 && v->last < p->n_steps - 1 && !p->steps[v->last].meet)
+        while (v->first >= 0 && v->last < p->n_steps - 1 && !is_met(&p->steps[v->last]))
             v->last++;
     }
 }
@@ -130,6 +147,7 @@ int pi_fuse(struct program *p, struct arena *arena, pith_error *err)
     }
     if (p->n_steps)
         p->steps[p->n_steps - 1].meet = true;
+    chain(p);
     stretch(p);
     return PITH_OK;
 }

@@ -51,6 +51,7 @@ struct linked {
     const struct linked *norm; /* LINEAR: what its input is of by this step's norm; NULL: nothing */
     bool left;                 /* NORM: its readers compute it */
     bool meet;                 /* the workers meet behind the step */
+    bool chained;              /* runs of many tokens: the next step follows row by row */
 };
 
 struct value {
@@ -157,6 +158,13 @@ static inline void pi_run_barrier(const struct run *run, int part, int parts)
     pi_pool_barrier(run->pool, part, parts);
 }
 
+/* Whether the next step's rows are computed together with this one's, a group at a time; with few
+ * groups for a worker, shares of columns are more even. */
+static inline bool pi_run_is_chained(const struct run *run, const struct linked *s, int parts)
+{
+    return s->chained && pi_run_rows(run, s->out) >= (int64_t)4 * PI_MANY_GROUP * parts;
+}
+
 static inline void *pi_run_scratch(const struct run *run, int part)
 {
     return run->scratch + (size_t)part * run->plan->thread_bytes;
@@ -197,6 +205,9 @@ struct op {
     /* Sets what it needs, from zeros; NULL: nothing. False on overflow. */
     bool (*need)(const struct program *program, const struct linked *s, const struct plan *plan,
                  struct needs *needs);
+    /* Computes rows [first, last) of the output from the same rows of the inputs alone; LINEAR: of
+     * its operand. NULL: a row needs others. */
+    void (*rows)(const struct run *run, const struct linked *s, int64_t first, int64_t last);
     /* Computes this worker's share; may call pi_run_barrier, in every worker alike. */
     void (*forward)(const struct run *run, const struct linked *s, int part, int parts);
 };

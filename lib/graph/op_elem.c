@@ -45,7 +45,8 @@ static int add_shape(struct shaping *at, pith_error *err)
     return same_width(at, err);
 }
 
-static void add_rows(const struct run *run, const struct linked *s, int part, int parts)
+/* Columns of a worker. */
+static void add_vector(const struct run *run, const struct linked *s, int part, int parts)
 {
     int64_t stride = pi_row_stride(s->w.cols), first, last;
     const float *w = (const float *)(const void *)s->w.data;
@@ -57,18 +58,32 @@ static void add_rows(const struct run *run, const struct linked *s, int part, in
                           last - first);
 }
 
+static void add_some(const struct run *run, const struct linked *s, int64_t i, int64_t n)
+{
+    const float *b = s->w.data ? (const float *)(const void *)s->w.data
+                               : pi_run_value(run, s->in[1]) + i;
+
+    run->kernels->add(pi_run_value(run, s->out) + i, pi_run_value(run, s->in[0]) + i, b, n);
+}
+
+static void add_rows(const struct run *run, const struct linked *s, int64_t first, int64_t last)
+{
+    int64_t width = run->program->values[s->out].width;
+
+    for (int64_t t = first; t < last; t++)
+        add_some(run, s, t * pi_row_stride(width), width);
+}
+
 static void add_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     int64_t i, last;
 
     if (s->w.data) {
-        add_rows(run, s, part, parts);
+        add_vector(run, s, part, parts);
         return;
     }
-
     share(run, s, part, parts, &i, &last);
-    run->kernels->add(pi_run_value(run, s->out) + i, pi_run_value(run, s->in[0]) + i,
-                      pi_run_value(run, s->in[1]) + i, last - i);
+    add_some(run, s, i, last - i);
 }
 
 enum { ACT, LIMIT, PLUS, GAIN };
@@ -95,17 +110,28 @@ static void gate_limited(const struct run *run, const struct linked *s, int64_t 
     }
 }
 
+static void gate_some(const struct run *run, const struct linked *s, int64_t i, int64_t last)
+{
+    if (s->p[LIMIT] != 0 || s->p[PLUS] != 0 || s->p[GAIN] != 0)
+        gate_limited(run, s, i, last);
+    else
+        run->kernels->gate(pi_run_value(run, s->out) + i, pi_run_value(run, s->in[0]) + i,
+                           pi_run_value(run, s->in[1]) + i, last - i, (enum activation)s->p[0]);
+}
+
+static void gate_rows(const struct run *run, const struct linked *s, int64_t first, int64_t last)
+{
+    int64_t stride = pi_row_stride(run->program->values[s->out].width);
+
+    gate_some(run, s, first * stride, last * stride);
+}
+
 static void gate_forward(const struct run *run, const struct linked *s, int part, int parts)
 {
     int64_t i, last;
 
     share(run, s, part, parts, &i, &last);
-    if (s->p[LIMIT] != 0 || s->p[PLUS] != 0 || s->p[GAIN] != 0) {
-        gate_limited(run, s, i, last);
-        return;
-    }
-    run->kernels->gate(pi_run_value(run, s->out) + i, pi_run_value(run, s->in[0]) + i,
-                       pi_run_value(run, s->in[1]) + i, last - i, (enum activation)s->p[0]);
+    gate_some(run, s, i, last);
 }
 
 static void activate_forward(const struct run *run, const struct linked *s, int part, int parts)
@@ -320,8 +346,6 @@ static void temper_forward(const struct run *run, const struct linked *s, int pa
 #define COLUMNS_OP(name, check, run)                                                     \
     const struct op pi_op_##name = { .in_place = true, .single = SINGLE_COLUMNS,         \
                                      .shape = check, .forward = run };
-COLUMNS_OP(ADD, add_shape, add_forward)
-COLUMNS_OP(GATE, activation_shape, gate_forward)
 COLUMNS_OP(ACTIVATE, activation_shape, activate_forward)
 COLUMNS_OP(SCALE, scale_shape, scale_forward)
 COLUMNS_OP(MULTIPLY, multiply_shape, multiply_forward)
@@ -329,6 +353,12 @@ COLUMNS_OP(LERP, lerp_shape, lerp_forward)
 COLUMNS_OP(SOFTCAP, limit_shape, softcap_forward)
 COLUMNS_OP(CLAMP, limit_shape, clamp_forward)
 #undef COLUMNS_OP
+
+const struct op pi_op_ADD = { .in_place = true, .single = SINGLE_COLUMNS, .shape = add_shape,
+                              .rows = add_rows, .forward = add_forward };
+const struct op pi_op_GATE = { .in_place = true, .single = SINGLE_COLUMNS,
+                               .shape = activation_shape, .rows = gate_rows,
+                               .forward = gate_forward };
 
 const struct op pi_op_SUM = { .shape = sum_shape, .forward = sum_forward };
 const struct op pi_op_TEMPER = { .in_place = true, .shape = temper_shape,

@@ -67,12 +67,14 @@ static bool linear_need(const struct program *program, const struct linked *s,
 }
 
 /* Whether the step before left this one's operand where it is wanted: q, k and v have one input,
- * gate and up another. */
-static bool is_packed(const struct run *run, const struct linked *s, int64_t n)
+ * gate and up another, or linear_rows packed it. */
+static bool is_packed(const struct run *run, const struct linked *s, int64_t n, int parts)
 {
     const struct program *p = run->program;
     const struct linked *before = s - 1;
 
+    if (s > p->steps && pi_run_is_chained(run, before, parts))
+        return true;
     return s > p->steps && before->op == s->op && before->in[0] == s->in[0] &&
            pi_run_rows(run, before->out) == n &&
            !pi_product_engine(p, &before->w, n) == !pi_product_engine(p, &s->w, n) &&
@@ -94,7 +96,7 @@ static const float *single_row(const struct run *run, const struct linked *s, in
     if (!s->norm)
         return pi_run_value(run, s->in[0]);
     y += pi_product_bytes(run->program, &s->w) / sizeof *y;
-    if (!is_packed(run, s, 1))
+    if (!is_packed(run, s, 1, 1))
         pi_norm_row(run, s->norm, y, pi_run_value(run, s->norm->in[0]), s->w.cols);
     return y;
 }
@@ -112,7 +114,7 @@ static struct activations quantise(const struct run *run, const struct linked *s
 
     if (kind == OPERAND_F32)
         return (struct activations){ (const uint8_t *)x, x_stride * (int64_t)sizeof *x };
-    if (is_packed(run, s, n))
+    if (is_packed(run, s, n, parts))
         return (struct activations){ to, (int64_t)bytes };
     pi_split(n, 1, n == 1 ? 0 : part, n == 1 ? 1 : parts, &first, &last);
     for (int64_t t = first; t < last; t++)
@@ -120,6 +122,23 @@ static struct activations quantise(const struct run *run, const struct linked *s
     if (n != 1)
         pi_run_barrier(run, part, parts);
     return (struct activations){ to, (int64_t)bytes };
+}
+
+/* Of more than PI_MANY_GROUP rows. */
+static void linear_rows(const struct run *run, const struct linked *s, int64_t first, int64_t last)
+{
+    const struct kernels *k = run->kernels;
+    enum operand kind = pi_product_operand(run->program, &s->w);
+    int64_t n = pi_run_rows(run, s->out), cols = s->w.cols, x_stride = pi_row_stride(cols);
+    const float *x = pi_run_value(run, s->in[0]) + first * x_stride;
+    size_t bytes = pi_operand_bytes(kind, cols);
+
+    if (pi_product_engine(run->program, &s->w, n))
+        k->pack_many[pi_many_operand(k, s->w.dtype)](run->shared, first, last, n, cols, x,
+                                                     x_stride);
+    else if (kind != OPERAND_F32)
+        for (int64_t t = first; t < last; t++, x += x_stride)
+            k->pack[kind](run->shared + (size_t)t * bytes, x, cols);
 }
 
 static void add_bias(const struct run *run, const struct linked *s, int64_t n, int64_t first,
@@ -150,7 +169,7 @@ static void multiply_with(dot_many_fn *engine, const struct run *run, const stru
     bool many = pi_product_many(k, n);
 
     pi_split(many ? n : cols, PI_MANY_GROUP, part, parts, &first, &last);
-    if (!is_packed(run, s, n)) {
+    if (!is_packed(run, s, n, parts)) {
         if (first < last && many)
             k->pack_many[pi_many_operand(k, s->w.dtype)](run->shared, first, last, n, cols,
                                                          x + first * x_stride, x_stride);
@@ -206,5 +225,6 @@ const struct op pi_op_LINEAR = {
     .single = SINGLE_PRODUCT,
     .shape = linear_shape,
     .need = linear_need,
+    .rows = linear_rows,
     .forward = linear_forward,
 };

@@ -69,21 +69,41 @@ void pi_norm_row(const struct run *run, const struct linked *s, float *y, const 
     normalise(run, s, y, x, width, 0);
 }
 
-static void norm_forward(const struct run *run, const struct linked *s, int part, int parts)
+/* Groups [first, last) of all rows. */
+static void norm_groups(const struct run *run, const struct linked *s, int64_t first, int64_t last)
 {
     const float *x = pi_run_value(run, s->in[0]); /* [n][groups][cols] */
     float *y = pi_run_value(run, s->out);
     int64_t width = run->program->values[s->out].width, stride = pi_row_stride(width);
-    int64_t c = group_of(s, width), groups = width / c, first, last;
+    int64_t c = group_of(s, width), groups = width / c;
 
-    if (s->left && pi_run_rows(run, s->out) == 1)
-        return;
-    pi_split(pi_run_rows(run, s->out) * groups, 1, part, parts, &first, &last);
     for (int64_t i = first; i < last; i++) {
         int64_t at = i / groups * stride + i % groups * c;
 
         normalise(run, s, y + at, x + at, c, s->w.data ? i % groups * c % s->w.cols : 0);
     }
+}
+
+static int64_t groups_of_row(const struct run *run, const struct linked *s)
+{
+    int64_t width = run->program->values[s->out].width;
+
+    return width / group_of(s, width);
+}
+
+static void norm_rows(const struct run *run, const struct linked *s, int64_t first, int64_t last)
+{
+    norm_groups(run, s, first * groups_of_row(run, s), last * groups_of_row(run, s));
+}
+
+static void norm_forward(const struct run *run, const struct linked *s, int part, int parts)
+{
+    int64_t first, last;
+
+    if (s->left && pi_run_rows(run, s->out) == 1)
+        return;
+    pi_split(pi_run_rows(run, s->out) * groups_of_row(run, s), 1, part, parts, &first, &last);
+    norm_groups(run, s, first, last);
 }
 
 const struct op pi_op_NORM = {
@@ -92,5 +112,6 @@ const struct op pi_op_NORM = {
     .weightless = true,
     .single = SINGLE_WHOLE,
     .shape = norm_shape,
+    .rows = norm_rows,
     .forward = norm_forward,
 };
