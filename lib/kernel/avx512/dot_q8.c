@@ -17,7 +17,6 @@
 enum {
     FOUR_AVX512 = 4,                   /* blocks, rows and tokens at once */
     SLAB_Q8_AVX512 = SLAB_AVX2 / 32,   /* blocks */
-    AHEAD_Q8_AVX512 = 1024,            /* bytes; what is fetched ahead of the next four rows */
     PANEL_Q8_AVX512 = 13               /* tokens from which transposing the weights pays */
 };
 
@@ -124,7 +123,7 @@ INLINE_AVX512 void four_q8_avx512(enum dtype type, int T, const uint8_t *const w
             acc[t] = _mm512_setzero_ps();
         for (; b < last; b += FOUR_AVX512) {
             int64_t at = pi_min(b, last - FOUR_AVX512); /* the last block ends the step */
-            prefetch_avx512(ahead + 4 * b / FOUR_AVX512 * bytes - PREFETCH_AVX512, 4 * bytes);
+            fetch_avx512(ahead + 4 * b / FOUR_AVX512 * bytes, 4 * bytes);
             step_q8_avx512(type, T, w, x, at, (__mmask16)(all << 4 * (b - at)), acc);
         }
 #pragma GCC unroll 4
@@ -150,7 +149,7 @@ INLINE_AVX512 void rows_q8_avx512(enum dtype type, int T, int64_t rows, int64_t 
     for (int t = 0; t < T; t++)
         token[t] = operand_q8_avx512(x + pi_min(t, m - 1) * x_stride, cols);
     for (int64_t r = 0; r < rows; r += 4, w += 4 * w_stride) {
-        const uint8_t *row[4], *ahead = w + 4 * w_stride + AHEAD_Q8_AVX512;
+        const uint8_t *row[4], *ahead = w + 4 * w_stride + AHEAD_AVX512;
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++)
             row[i] = w + pi_min(i, rows - r - 1) * w_stride;
