@@ -47,7 +47,7 @@ INLINE_AVX512 void step_q8_avx512(enum dtype type, int T, const uint8_t *const w
     __m512i low[4], high[4];
 
     if (has_min_q8_avx512(type))
-        min = words_four_avx512(w, block, (int)bytes, 2);
+        min = mins_four_avx512(type, w, block);
 #pragma GCC unroll 4
     for (int r = 0; r < 4; r++)
         quants_four_avx512(type, w[r] + block * bytes, &low[r], &high[r]);

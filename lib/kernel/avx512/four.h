@@ -32,15 +32,16 @@ INLINE_AVX512 __m512i gather_four_avx512(const uint8_t *w, int bytes, int at)
         three, 0xF000, _mm_loadu_si128((const __m128i *)(const void *)(w + 3 * bytes + at)));
 }
 
-/* 16 more where the fifth bits, two bytes for 16 weights at `at`, are set. */
-INLINE_AVX512 __m512i fifth_four_avx512(__m512i low, const uint8_t *w, int bytes, int at)
+/* 16 more where the fifth bits, two bytes for 16 weights `at` bytes into the heads, are set. */
+INLINE_AVX512 __m512i fifth_four_avx512(__m512i low, __m512i heads, int at)
 {
-    uint64_t bits = 0;
+    const __m512i bit = _mm512_set1_epi64((int64_t)0x8040201008040201);
+    const __m512i byte = _mm512_broadcast_i32x4(
+        _mm_set_epi64x(0x0101010101010101 * (at + 1), 0x0101010101010101 * at));
 
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; k++)
-        bits |= (uint64_t)pi_le16(w + k * bytes + at) << 16 * k;
-    return _mm512_mask_add_epi8(low, bits, low, _mm512_set1_epi8(16));
+    return _mm512_mask_add_epi8(
+        low, _mm512_test_epi8_mask(_mm512_shuffle_epi8(heads, byte), bit), low,
+        _mm512_set1_epi8(16));
 }
 
 /* 16 bytes at `at` of blocks of any size. */
@@ -75,8 +76,9 @@ INLINE_AVX512 void quants_four_avx512(enum dtype type, const uint8_t *w, __m512i
     *low = _mm512_and_si512(both, nibble);
     *high = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
     if (type == DTYPE_Q5_0 || type == DTYPE_Q5_1) {
-        *low = fifth_four_avx512(*low, w, bytes, bytes - 20);
-        *high = fifth_four_avx512(*high, w, bytes, bytes - 18);
+        __m512i heads = gather_four_avx512(w, bytes, 0);
+        *low = fifth_four_avx512(*low, heads, bytes - 20);
+        *high = fifth_four_avx512(*high, heads, bytes - 18);
     } else if (type == DTYPE_IQ4_NL) {
         *low = iq4_avx512(*low);
         *high = iq4_avx512(*high);
@@ -86,12 +88,11 @@ INLINE_AVX512 void quants_four_avx512(enum dtype type, const uint8_t *w, __m512i
     }
 }
 
-/* The halves `at` bytes into the blocks, lanes [k][row]. */
+/* The halves `at` bytes into blocks of up to 20 or of 32 bytes and more, lanes [k][row]. */
 INLINE_AVX512 __m512 words_four_avx512(const uint8_t *const w[4], int64_t block, int bytes,
                                        int at)
 {
-    /* the last two blocks begin behind 64 bytes, or their end is taken with the first two */
-    int second = bytes <= 20 ? 0 : bytes >= 32 ? 2 * bytes : 4 * bytes - 64;
+    int second = bytes <= 20 ? 0 : 2 * bytes; /* where the last two blocks are taken from */
     int c = (2 * bytes + at - second) / 2, d = (3 * bytes + at - second) / 2;
 #define FOUR(i) (short)(i), (short)(i), (short)(i), (short)(i)
     const __m512i index =
@@ -110,6 +111,19 @@ INLINE_AVX512 __m512 words_four_avx512(const uint8_t *const w[4], int64_t block,
                                                 _mm512_loadu_si512(from + second));
     }
     return _mm512_cvtph_ps(_mm512_castsi512_si256(all));
+}
+
+/* The halves `at` bytes into blocks of 22 and 24 bytes, of the heads that their fifth bits need. */
+INLINE_AVX512 __m512 heads_five_avx512(const uint8_t *const w[4], int64_t block, int bytes, int at)
+{
+    __m512i v[4], all;
+
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; r++)
+        v[r] = gather_four_avx512(w[r] + block * bytes, bytes, 0);
+    all = _mm512_unpacklo_epi64(_mm512_unpacklo_epi32(v[0], v[1]),
+                                _mm512_unpacklo_epi32(v[2], v[3]));
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(at ? _mm512_srli_epi32(all, 16) : all));
 }
 
 /* 2^(e - 128) of the exponents at the heads of blocks, lanes [k][row]; see read_mxfp4. */
@@ -136,8 +150,19 @@ INLINE_AVX512 __m512 scales_four_avx512(enum dtype type, const uint8_t *const w[
 {
     int bytes = (int)block_bytes_q8_avx512(type);
 
-    return type == DTYPE_MXFP4 ? powers_four_avx512(w, block, bytes)
-                               : words_four_avx512(w, block, bytes, 0);
+    if (type == DTYPE_MXFP4)
+        return powers_four_avx512(w, block, bytes);
+    if (type == DTYPE_Q5_0 || type == DTYPE_Q5_1)
+        return heads_five_avx512(w, block, bytes, 0);
+    return words_four_avx512(w, block, bytes, 0);
+}
+
+INLINE_AVX512 __m512 mins_four_avx512(enum dtype type, const uint8_t *const w[4], int64_t block)
+{
+    int bytes = (int)block_bytes_q8_avx512(type);
+
+    return type == DTYPE_Q5_1 ? heads_five_avx512(w, block, bytes, 2)
+                              : words_four_avx512(w, block, bytes, 2);
 }
 
 /* Lanes [k][row]: the sums of the four lanes of block k in v[row]. Weights of 4 bits leave 16
