@@ -4,8 +4,8 @@
  *
  * The step keeps [kv heads][blocks] of PI_KV_KEYS positions (kernel.h), or uses what a layer before
  * keeps. Work comes in units of some rows (token, head of the group) of one key/value head; what
- * the blocks add is folded in their order, so the result depends neither on the workers nor on
- * how the tokens are fed.
+ * spans of blocks add is folded in their order, so the result depends neither on the workers nor
+ * on how the tokens are fed.
  */
 #include "graph.h"
 
@@ -14,7 +14,7 @@
 enum { HEADS, KV, SCALE, CAP, WINDOW, ALIBI, CHUNK, BIDIRECTIONAL, BACK, STEEP };
 
 enum {
-    SPLIT_KEYS = 2 * PI_KV_KEYS, /* below, another barrier costs more than idle workers */
+    SPLIT_KEYS = PI_KV_SPAN * PI_KV_KEYS, /* below, another barrier costs more than idle workers */
 };
 
 /* What the parts of one call share. h, k: heads of queries and of keys; g = h / k. */
@@ -120,6 +120,8 @@ static int64_t blocks_of(const struct plan *plan)
     return (plan->capacity + PI_KV_KEYS - 1) / PI_KV_KEYS;
 }
 
+static int64_t spans_of(int64_t blocks) { return (blocks + PI_KV_SPAN - 1) / PI_KV_SPAN; }
+
 /* Groups of rows of one token, and the rows of each, rounded up. */
 static int64_t head_groups(int64_t g) { return (g + PI_ATTEND_ROWS - 1) / PI_ATTEND_ROWS; }
 
@@ -140,7 +142,8 @@ static bool attend_need(const struct program *program, const struct linked *s,
     sums = k * head_groups(h / k) * group_rows(h / k) * (w + 2);
     needs->thread = (size_t)(2 * PI_ATTEND_ROWS * w) * sizeof(float);
     if (plan->threads > 1 &&
-        !pi_mul_size((size_t)sums * sizeof(float), blocks, &needs->shared))
+        !pi_mul_size((size_t)sums * sizeof(float), (size_t)spans_of(blocks_of(plan)),
+                     &needs->shared))
         return false;
     return from != s || pi_mul_size((size_t)(k * pi_kv_bytes(program->kv, c, cv)), blocks,
                                     &needs->state);
@@ -204,7 +207,7 @@ static void sight(const struct attention *a, int64_t p, int64_t *first, int64_t 
 }
 
 /* Describes rows [row, end) of a key/value head to the kernel; a row is (token, head of the
- * group). What they see is counted from the first position of all; see sees_block. */
+ * group). What they see is counted from the first position of all. */
 static void describe(const struct attention *a, struct attend_rows *x, int64_t kv, int64_t row,
                      int64_t end)
 {
@@ -223,21 +226,6 @@ static void describe(const struct attention *a, struct attend_rows *x, int64_t k
         x->slope[r] = a->s->p[ALIBI] > 0 ? (float)a->s->table[kv * a->g + head] : 0;
         x->origin[r] = (float)p;
     }
-}
-
-/* Has the same rows count from the first position of a block. False if none sees it. */
-static bool sees_block(struct attend_rows *y, const struct attend_rows *x, int64_t block)
-{
-    int64_t base = block * PI_KV_KEYS;
-    bool any = false;
-
-    for (int64_t r = 0; r < x->n; r++) {
-        y->first[r] = pi_min(pi_max(x->first[r] - base, 0), PI_KV_KEYS);
-        y->last[r] = pi_max(pi_min(x->last[r] - base, PI_KV_KEYS), y->first[r]);
-        y->origin[r] = x->origin[r] - (float)base;
-        any |= y->first[r] < y->last[r];
-    }
-    return any;
 }
 
 /* What rows begin with: nothing, or the sinks. */
@@ -268,13 +256,26 @@ static void end_sums(const struct attention *a, const struct attend_sums *from, 
     }
 }
 
-static void attend_block(const struct attention *a, struct attend_sums *y,
-                         const struct attend_rows *x, int64_t kv, int64_t block)
+/* What the blocks from `block` to the end of its span, or to `last`, add to nothing. Returns the
+ * first block behind them. */
+static int64_t attend_span(const struct attention *a, struct attend_sums *y,
+                           const struct attend_rows *rows, int64_t kv, int64_t block, int64_t last)
 {
     const struct run *run = a->run;
+    int64_t end = pi_min(last, (block / PI_KV_SPAN + 1) * PI_KV_SPAN);
+    struct attend_rows x = *rows;
 
-    run->kernels->attend[run->program->kv](y, x, block_of(a, kv, block), a->c, a->cv, a->scale,
-                                           (float)a->s->p[CAP]);
+    for (int64_t r = 0; r < x.n; r++) {
+        x.first[r] -= block * PI_KV_KEYS;
+        x.last[r] -= block * PI_KV_KEYS;
+        x.origin[r] -= (float)(block * PI_KV_KEYS);
+        y->max[r] = -INFINITY;
+        y->sum[r] = 0;
+    }
+    memset(y->o, 0, (size_t)(x.n * a->w) * sizeof *y->o);
+    run->kernels->attend[run->program->kv](y, &x, block_of(a, kv, block), end - block, a->c, a->cv,
+                                           a->scale, (float)a->s->p[CAP]);
+    return end;
 }
 
 /* Blocks [*first, *last) that any of the tokens [t, end) sees. */
@@ -294,42 +295,41 @@ static void attend_unit(const struct attention *a, int64_t kv, int64_t row, int6
                         float *scratch)
 {
     struct attend_sums all, one = { .o = scratch + PI_ATTEND_ROWS * a->w };
-    struct attend_rows rows, x;
+    struct attend_rows x;
     int64_t block, last;
 
     begin_sums(a, &all, scratch, kv, row, end);
-    describe(a, &rows, kv, row, end);
-    x = rows;
+    describe(a, &x, kv, row, end);
     blocks_seen(a, row / a->g, (end - 1) / a->g + 1, &block, &last);
-    for (; block < last; block++)
-        if (sees_block(&x, &rows, block)) {
-            attend_block(a, &one, &x, kv, block);
-            a->run->kernels->attend_fold(&all, &one, x.n, a->cv);
-        }
+    while (block < last) {
+        block = attend_span(a, &one, &x, kv, block, last);
+        a->run->kernels->attend_fold(&all, &one, x.n, a->cv);
+    }
     end_sums(a, &all, kv, row, end);
 }
 
-/* One token whose heads do not divide evenly among the workers: each takes some blocks of some
+/* One token whose heads do not divide evenly among the workers: each takes some spans of some
  * groups, then the sums are folded as if one had done it all. */
 static void attend_split(const struct attention *a, int part, int parts)
 {
     const struct run *run = a->run;
-    int64_t groups = head_groups(a->g), each = group_rows(a->g), from, to, i, end;
-    int64_t floats = each * (a->w + 2);
+    int64_t groups = head_groups(a->g), each = group_rows(a->g), floats = each * (a->w + 2);
+    int64_t from, to, first, spans, i, end;
     float *shared = (float *)(void *)run->shared;
     struct attend_sums all, one;
-    struct attend_rows rows, x;
+    struct attend_rows x;
 
     blocks_seen(a, 0, 1, &from, &to);
-    pi_split(a->k * groups * (to - from), 1, part, parts, &i, &end);
+    first = from / PI_KV_SPAN;
+    spans = spans_of(to) - first;
+    pi_split(a->k * groups * spans, 1, part, parts, &i, &end);
     for (; i < end; i++) {
-        int64_t group = i / (to - from), row = group % groups * PI_ATTEND_ROWS;
+        int64_t group = i / spans, row = group % groups * PI_ATTEND_ROWS;
 
         one.o = shared + i * floats + 2 * each;
-        describe(a, &rows, group / groups, row, pi_min(a->g, row + PI_ATTEND_ROWS));
-        x = rows;
-        sees_block(&x, &rows, from + i % (to - from));
-        attend_block(a, &one, &x, group / groups, from + i % (to - from));
+        describe(a, &x, group / groups, row, pi_min(a->g, row + PI_ATTEND_ROWS));
+        attend_span(a, &one, &x, group / groups,
+                    pi_max(from, (first + i % spans) * PI_KV_SPAN), to);
         memcpy(shared + i * floats, one.max, (size_t)each * sizeof *one.max);
         memcpy(shared + i * floats + each, one.sum, (size_t)each * sizeof *one.sum);
     }
@@ -338,7 +338,7 @@ static void attend_split(const struct attention *a, int part, int parts)
         int64_t row = group % groups * PI_ATTEND_ROWS, last = pi_min(a->g, row + PI_ATTEND_ROWS);
 
         begin_sums(a, &all, pi_run_scratch(run, part), group / groups, row, last);
-        for (i = group * (to - from); i < (group + 1) * (to - from); i++) {
+        for (i = group * spans; i < (group + 1) * spans; i++) {
             memcpy(one.max, shared + i * floats, (size_t)each * sizeof *one.max);
             memcpy(one.sum, shared + i * floats + each, (size_t)each * sizeof *one.sum);
             one.o = shared + i * floats + 2 * each;

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Keys and values of one head are kept in blocks of PI_KV_KEYS positions. What a block adds to
- * some rows of queries is computed by itself (attend) and folded into a running sum in the order
- * of the blocks (attend_fold), so that a result depends neither on how many rows or blocks are
+/* Keys and values of one head are kept in blocks of PI_KV_KEYS positions. Some rows of queries
+ * take block after block (attend); sums of every PI_KV_SPAN blocks begin anew and are folded in
+ * their order (attend_fold), so that a result depends neither on how many rows or blocks are
  * computed together nor on who computes them.
  *
  * A block, aligned to 64, of keys of width c and values of width cv; w = cv rounded up to 16:
@@ -19,7 +19,7 @@
  *                value = scale * q, as an operand block of the whole row (see pack)
  * Positions not kept yet and columns from cv to w may hold anything. */
 enum kv_type { KV_F32, KV_F16, KV_BF16, KV_Q8, KV_COUNT };
-enum { PI_KV_KEYS = 128, PI_KV_PANEL = 16, PI_ATTEND_ROWS = 64 };
+enum { PI_KV_KEYS = 128, PI_KV_PANEL = 16, PI_KV_SPAN = 4, PI_ATTEND_ROWS = 64 };
 
 static inline int64_t pi_kv_width(int64_t cv) { return (cv + 15) / 16 * 16; }
 
@@ -51,13 +51,32 @@ static inline int64_t pi_kv_bytes(enum kv_type type, int64_t c, int64_t cv)
     void name(uint8_t *block, int64_t first, int64_t n, const float *k, int64_t k_stride, \
               const float *v, int64_t v_stride, int64_t c, int64_t cv)
 
-/* Rows of queries. Row r sees the block's positions first[r] <= t < last[r]. */
+/* Rows of queries. Row r sees positions first[r] <= t < last[r], counted from the first block's
+ * beginning; both may lie outside. */
 struct attend_rows {
     int64_t n;                       /* 1 .. PI_ATTEND_ROWS */
     const float *q[PI_ATTEND_ROWS];  /* [c] */
     int64_t first[PI_ATTEND_ROWS], last[PI_ATTEND_ROWS];
     float slope[PI_ATTEND_ROWS], origin[PI_ATTEND_ROWS];
 };
+
+/* Has y, a copy of x, count from the beginning of block b, within which its rows then see.
+ * False if none sees it. */
+static inline bool pi_attend_at(struct attend_rows *y, const struct attend_rows *x, int64_t b)
+{
+    int64_t base = b * PI_KV_KEYS;
+    bool any = false;
+
+    for (int64_t r = 0; r < x->n; r++) {
+        int64_t first = x->first[r] - base, last = x->last[r] - base;
+
+        y->first[r] = first < 0 ? 0 : first > PI_KV_KEYS ? PI_KV_KEYS : first;
+        y->last[r] = last > PI_KV_KEYS ? PI_KV_KEYS : last < y->first[r] ? y->first[r] : last;
+        y->origin[r] = x->origin[r] - (float)base;
+        any |= y->first[r] < y->last[r];
+    }
+    return any;
+}
 
 /* Sums on their way, per row: max of its scores s, sum of exp(s - max), and o [w], the sum of
  * exp(s - max) * v. Nothing yet: -INFINITY, 0, zeros. */
@@ -66,18 +85,21 @@ struct attend_sums {
     float *o; /* [PI_ATTEND_ROWS][w], aligned to 64 */
 };
 
-/* attend: the sums of one block.
+/* attend: adds some blocks, which lie behind one another, to the sums y, one after the other:
  *   s[t] = scale * dot(q, k[t])   (cap > 0: cap * tanh(s / cap))   - slope * |t - origin|
- * The result for a row depends on no other row. Scores of -INFINITY are allowed.
- * F32, F16 and Q8: error of o / sum within (c + 128) * 4 * eps * (1 + max|s|) * max|v|, with
- * c * scale * max|q| * max|k| in place of max|s| where that is larger, and of max likewise.
+ *   m = max(y.max, all s), a = exp(y.max - m); sum becomes a * sum + the sum of exp(s - m), and
+ *   o becomes a * o + the sum of exp(s - m) * v
+ * The result for a row depends on no other row, and not on how many blocks a call has; what a row
+ * does not see changes nothing. Scores of -INFINITY are allowed.
+ * F32, F16 and Q8: error of o / sum within (c + 128 * blocks) * 4 * eps * (1 + max|s|) * max|v|,
+ * with c * scale * max|q| * max|k| in place of max|s| where that is larger, and of max likewise.
  * BF16: q and exp(s - max) may be rounded to bfloat16, which adds that error with 2^-8 for
- * 4 * eps * (c + 128). */
+ * 4 * eps * (c + 128 * blocks). */
 #define PI_ATTEND(name)                                                                     \
     void name(struct attend_sums *y, const struct attend_rows *x, const uint8_t *block,   \
-              int64_t c, int64_t cv, float scale, float cap)
+              int64_t blocks, int64_t c, int64_t cv, float scale, float cap)
 
-/* attend_fold: adds the sums of a block to those of the blocks before it, for n rows.
+/* attend_fold: adds the sums of some blocks to those of the blocks before, for n rows.
  *   m = max(to.max, from.max), a = exp(to.max - m), b = exp(from.max - m);
  *   sum and o become a * to + b * from. Rows of `from` that saw nothing change nothing.
  * Error 16 eps relative to the terms' sizes. */

@@ -1,7 +1,9 @@
-/* attend.c - blocks of keys and values: how they are kept, rows of queries against one in double
- * arithmetic, and the folding of blocks; rows must not know of each other.
+/* attend.c - blocks of keys and values: how they are kept, rows of queries against them in double
+ * arithmetic, and the folding of sums; rows must not know of each other.
  */
 #include "harness.h"
+
+enum { KEYS_MAX = 2 * PI_KV_KEYS };
 
 static const char *const type_names[KV_COUNT] = { "f32", "f16", "bf16", "q8" };
 
@@ -9,7 +11,7 @@ struct attention {
     enum kv_type type;
     int64_t n, c, cv, w, keys; /* positions kept: 0 .. keys - 1 */
     float scale, cap, *k, *v;
-    uint8_t *block;
+    uint8_t *blocks;
     struct attend_rows x;
     struct attend_sums y;
 };
@@ -17,9 +19,13 @@ struct attention {
 /* Element i of the key (or value) at position t, from the definition of the block. */
 static double element(const struct attention *a, bool value, int64_t t, int64_t i)
 {
-    const uint8_t *base = a->block + (value ? pi_kv_values(a->type, a->c) : 0);
-    int64_t c = a->c, at = value ? t * a->w + i : (t / 16 * c + i) * 16 + t % 16;
+    const uint8_t *block = a->blocks + t / PI_KV_KEYS * pi_kv_bytes(a->type, a->c, a->cv);
+    const uint8_t *base = block + (value ? pi_kv_values(a->type, a->c) : 0);
+    int64_t c = a->c, at;
     float scale;
+
+    t %= PI_KV_KEYS;
+    at = value ? t * a->w + i : (t / 16 * c + i) * 16 + t % 16;
 
     if (a->type == KV_BF16)
         at = value ? (t / 2 * a->w + i) * 2 + t % 2
@@ -29,7 +35,7 @@ static double element(const struct attention *a, bool value, int64_t t, int64_t 
     case KV_F16: return (double)pi_f32_from_f16(pi_le16(base + 2 * at));
     case KV_BF16: return (double)pi_f32_from_bf16(pi_le16(base + 2 * at));
     default:
-        memcpy(&scale, a->block + pi_kv_scales(a->type, c, a->cv) + (value ? 512 : 0) + 4 * t, 4);
+        memcpy(&scale, block + pi_kv_scales(a->type, c, a->cv) + (value ? 512 : 0) + 4 * t, 4);
         return (double)scale * ((const int8_t *)base)[at];
     }
 }
@@ -65,13 +71,26 @@ static void check_kept(const struct attention *a)
         }
 }
 
+/* Keeps the next positions from t on, at most `some`. Returns how many. */
+static int64_t keep_next(const struct kernels *k, const struct attention *a, int64_t t,
+                         int64_t some)
+{
+    uint8_t *block = a->blocks + t / PI_KV_KEYS * pi_kv_bytes(a->type, a->c, a->cv);
+
+    some = pi_min(pi_min(a->keys - t, some), PI_KV_KEYS - t % PI_KV_KEYS);
+    GUARDED(k->kv_keep[a->type](block, t % PI_KV_KEYS, some, a->k + t * a->c, a->c,
+                                a->v + t * a->cv, a->cv, a->c, a->cv));
+    return some;
+}
+
 /* Everything drawn but the ranges; what is not kept is NaN. */
 static struct attention draw(const struct kernels *k, enum kv_type type, int64_t n, int64_t c,
                              int64_t cv, int64_t keys)
 {
     struct attention a = { .type = type, .n = n, .c = c, .cv = cv, .w = pi_kv_width(cv),
                            .keys = keys, .scale = 1 / sqrtf((float)c) };
-    size_t bytes = (size_t)pi_kv_bytes(type, c, cv);
+    int64_t blocks = (keys + PI_KV_KEYS - 1) / PI_KV_KEYS;
+    size_t bytes = (size_t)(blocks * pi_kv_bytes(type, c, cv));
     float *q;
 
     a.k = buffer((size_t)(keys * c) * 4, PLACE_END);
@@ -82,13 +101,11 @@ static struct attention draw(const struct kernels *k, enum kv_type type, int64_t
         a.v[i] = random_float(1);
     protect(a.k);
     protect(a.v);
-    a.block = buffer(bytes, PLACE_END);
-    memset(a.block, 0xFF, bytes);
-    for (int64_t t = 0, some; t < keys; t += some) {
-        some = pi_min(keys - t, 1 + random_below(20));
-        GUARDED(k->kv_keep[type](a.block, t, some, a.k + t * c, c, a.v + t * cv, cv, c, cv));
-    }
-    protect(a.block);
+    a.blocks = buffer(bytes, PLACE_END);
+    memset(a.blocks, 0xFF, bytes);
+    for (int64_t t = 0; t < keys;)
+        t += keep_next(k, &a, t, 1 + random_below(20));
+    protect(a.blocks);
     a.x.n = n;
     a.y.o = buffer((size_t)(PI_ATTEND_ROWS * a.w) * 4, PLACE_END);
     q = buffer((size_t)(n * c) * 4, PLACE_END);
@@ -117,7 +134,7 @@ static double score(const struct attention *a, int64_t r, int64_t t, double *siz
 
 static void check_row(const struct attention *a, int64_t r)
 {
-    double s[PI_KV_KEYS], max = -INFINITY, sum = 0, largest = 0, peak = 0, size, eps;
+    double s[KEYS_MAX], max = -INFINITY, sum = 0, largest = 0, peak = 0, size, eps;
 
     for (int64_t t = a->x.first[r]; t < a->x.last[r]; t++) {
         s[t] = score(a, r, t, &size);
@@ -128,7 +145,7 @@ static void check_row(const struct attention *a, int64_t r)
     }
     for (int64_t t = a->x.first[r]; t < a->x.last[r]; t++)
         sum += s[t] = exp(s[t] - max);
-    eps = a->type == KV_BF16 ? 0x1p-8 : (double)(a->c + 128) * 4 * EPS;
+    eps = a->type == KV_BF16 ? 0x1p-8 : (double)(a->c + KEYS_MAX) * 4 * EPS;
     if (a->x.first[r] == a->x.last[r] ? a->y.max[r] != -INFINITY || a->y.sum[r] != 0
                                       : !near_double((double)a->y.max[r], max, eps * largest))
         fail("row %" PRId64 ": max %.9g, expected %.9g", r, (double)a->y.max[r], max);
@@ -146,12 +163,35 @@ static void check_row(const struct attention *a, int64_t r)
     }
 }
 
-static void call(const struct kernels *k, struct attention *a)
+/* Blocks [b, end). */
+static void call_some(const struct kernels *k, struct attention *a, int64_t b, int64_t end)
 {
-    GUARDED(k->attend[a->type](&a->y, &a->x, a->block, a->c, a->cv, a->scale, a->cap));
+    struct attend_rows x = a->x;
+
+    for (int64_t r = 0; r < x.n; r++) {
+        x.first[r] -= b * PI_KV_KEYS;
+        x.last[r] -= b * PI_KV_KEYS;
+        x.origin[r] -= (float)(b * PI_KV_KEYS);
+    }
+    GUARDED(k->attend[a->type](&a->y, &x, a->blocks + b * pi_kv_bytes(a->type, a->c, a->cv),
+                               end - b, a->c, a->cv, a->scale, a->cap));
 }
 
-/* Each row alone must give what it gave beside the others. */
+/* All blocks in one call, or in one each. */
+static void call(const struct kernels *k, struct attention *a, bool each)
+{
+    int64_t blocks = (a->keys + PI_KV_KEYS - 1) / PI_KV_KEYS, some = each ? 1 : blocks;
+
+    memset(a->y.o, 0, (size_t)(a->x.n * a->w) * 4);
+    for (int64_t r = 0; r < a->x.n; r++) {
+        a->y.max[r] = -INFINITY;
+        a->y.sum[r] = 0;
+    }
+    for (int64_t b = 0; b < blocks; b += some)
+        call_some(k, a, b, b + some);
+}
+
+/* Each row alone must give what it gave beside the others, block by block what it gave at once. */
 static void check_alone(const struct kernels *k, const struct attention *all)
 {
     struct attention a = *all;
@@ -164,7 +204,7 @@ static void check_alone(const struct kernels *k, const struct attention *all)
         a.x.last[0] = all->x.last[r];
         a.x.slope[0] = all->x.slope[r];
         a.x.origin[0] = all->x.origin[r];
-        call(k, &a);
+        call(k, &a, r % 2);
         if (!same_bits(a.y.max[0], all->y.max[r]) || !same_bits(a.y.sum[0], all->y.sum[r]) ||
             memcmp(a.y.o, all->y.o + r * a.w, (size_t)a.cv * 4) != 0)
             fail("c %" PRId64 ": row %" PRId64 " of %" PRId64 " depends on the others", a.c, r,
@@ -172,7 +212,8 @@ static void check_alone(const struct kernels *k, const struct attention *all)
     }
 }
 
-/* Ranges as of neighbouring positions, of heads of one, or at random, empty ones included. */
+/* Ranges as of neighbouring positions, of heads of one, or at random, empty ones included; the last
+ * kind: nearly everything. */
 static void draw_ranges(struct attention *a, int kind)
 {
     for (int64_t r = 0; r < a->n; r++) {
@@ -181,6 +222,10 @@ static void draw_ranges(struct attention *a, int kind)
         a->x.first[r] = kind == 0 ? 0 : random_below((int)a->x.last[r] + 1);
         if (kind == 1)
             a->x.first[r] = pi_max(0, a->x.last[r] - a->keys / 2 - 1);
+        if (kind == 3) {
+            a->x.first[r] = pi_min(a->keys, random_below(3));
+            a->x.last[r] = pi_max(a->x.first[r], a->keys - random_below(3));
+        }
         a->x.slope[r] = kind == 2 ? 0.25f / (float)(r + 1) : 0;
         a->x.origin[r] = (float)a->x.last[r] + 3;
     }
@@ -193,9 +238,9 @@ static void one(const struct kernels *k, enum kv_type type, int64_t n, int64_t c
 
     a.cap = cap;
     check_kept(&a);
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < 4; kind++) {
         draw_ranges(&a, kind);
-        call(k, &a);
+        call(k, &a, false);
         for (int64_t r = 0; r < n; r++)
             check_row(&a, r);
         check_alone(k, &a);
@@ -264,11 +309,11 @@ static void test_type(const struct kernels *k, enum kv_type type)
     static const int64_t widths[] = { 1, 8, 15, 24, 32, 40, 64, 72, 80, 96, 128, 192, 256 };
 
     for (size_t i = 0; i < PI_COUNT(widths); i++)
-        for (int64_t keys = 1; keys <= PI_KV_KEYS; keys += 1 + random_below(25))
-            one(k, type, 1 + random_below(16), widths[i],
+        for (int64_t keys = 1; keys <= KEYS_MAX; keys += 1 + random_below(70))
+            one(k, type, 1 + random_below(12), widths[i],
                 widths[(i + (size_t)(keys % 2)) % PI_COUNT(widths)], keys, keys % 3 ? 0 : 30);
     one(k, type, 8, 576, 512, PI_KV_KEYS, 0);
-    one(k, type, PI_ATTEND_ROWS, 64, 64, PI_KV_KEYS, 0);
+    one(k, type, PI_ATTEND_ROWS, 64, 64, KEYS_MAX, 0);
 }
 
 void test_attend(const struct trial *trial)

@@ -96,10 +96,24 @@ INLINE_AVX2 __m256 score_avx2(__m256 v, float scale, float cap, float slope, flo
     return v;
 }
 
+/* Raises the largest score so far to `max`, if that is larger; what is summed up counts less. */
+INLINE_AVX2 float raise_avx2(struct attend_sums *y, int64_t r, float max, int64_t w)
+{
+    __m256 by;
+
+    if (y->max[r] >= max)
+        return y->max[r];
+    by = exp_avx2(_mm256_set1_ps(y->max[r] - max));
+    for (int64_t i = r * w; i < (r + 1) * w; i += 8)
+        _mm256_storeu_ps(y->o + i, _mm256_mul_ps(_mm256_loadu_ps(y->o + i), by));
+    y->sum[r] *= _mm256_cvtss_f32(by);
+    return y->max[r] = max;
+}
+
 /* Row r's dots become its scores, then exp(score - max), 0 where it does not see. */
 INLINE_AVX2 void softmax_avx2(enum kv_type type, struct attend_sums *y,
                               const struct attend_rows *x, int64_t r, float *s,
-                              const float *scales, float scale, float cap)
+                              const float *scales, int64_t w, float scale, float cap)
 {
     int64_t first = x->first[r], last = x->last[r];
     __m256 most = _mm256_set1_ps(-INFINITY), sum = _mm256_setzero_ps();
@@ -118,6 +132,7 @@ INLINE_AVX2 void softmax_avx2(enum kv_type type, struct attend_sums *y,
     max = lane[0];
     for (int i = 1; i < 8; i++)
         max = lane[i] > max ? lane[i] : max;
+    max = raise_avx2(y, r, max, w);
     most = _mm256_set1_ps(max == -INFINITY ? 0 : max);
     for (int64_t t = first / 8 * 8; t < last; t += 8) {
         __m256 seen = seen_avx2(t, first, last);
@@ -128,8 +143,7 @@ INLINE_AVX2 void softmax_avx2(enum kv_type type, struct attend_sums *y,
             p = _mm256_and_ps(_mm256_mul_ps(p, _mm256_loadu_ps(scales + PI_KV_KEYS + t)), seen);
         _mm256_storeu_ps(s + t, p);
     }
-    y->max[r] = max;
-    y->sum[r] = sum_lanes_avx2(sum);
+    y->sum[r] += sum_lanes_avx2(sum);
 }
 
 /* o[r] += sum over t in [first, last) of s[r][t] * v[t]. In BF16 both are even. */
@@ -185,8 +199,7 @@ INLINE_AVX2 void rows_avx2(enum kv_type type, int rows, struct attend_sums *y,
     for (int64_t t = low / 16 * 16; t < high; t += 16)
         scores_avx2(type, rows, s, x->q + r, block, c, t);
     for (int j = 0; j < rows; j++)
-        softmax_avx2(type, y, x, r + j, s[j], scales, scale, cap);
-    memset(o, 0, (size_t)(rows * w) * sizeof *o);
+        softmax_avx2(type, y, x, r + j, s[j], scales, w, scale, cap);
     if (from >= to)
         from = to = PI_KV_KEYS;
     for (int j = 0; j < rows; j++)
@@ -197,26 +210,44 @@ INLINE_AVX2 void rows_avx2(enum kv_type type, int rows, struct attend_sums *y,
 }
 
 INLINE_AVX2 void attend_avx2(enum kv_type type, struct attend_sums *y,
-                             const struct attend_rows *x, const uint8_t *block, int64_t c,
-                             int64_t cv, float scale, float cap)
+                             const struct attend_rows *x, const uint8_t *block, int64_t blocks,
+                             int64_t c, int64_t cv, float scale, float cap)
 {
-    int64_t r = 0;
+    struct attend_rows at = *x;
 
-    for (; r + 4 <= x->n; r += 4)
-        rows_avx2(type, 4, y, x, r, block, c, cv, scale, cap);
-    for (; r + 2 <= x->n; r += 2)
-        rows_avx2(type, 2, y, x, r, block, c, cv, scale, cap);
-    if (r < x->n)
-        rows_avx2(type, 1, y, x, r, block, c, cv, scale, cap);
+    for (int64_t b = 0; b < blocks; b++, block += pi_kv_bytes(type, c, cv)) {
+        int64_t r = 0;
+
+        if (!pi_attend_at(&at, x, b))
+            continue;
+        for (; r + 4 <= x->n; r += 4)
+            rows_avx2(type, 4, y, &at, r, block, c, cv, scale, cap);
+        for (; r + 2 <= x->n; r += 2)
+            rows_avx2(type, 2, y, &at, r, block, c, cv, scale, cap);
+        if (r < x->n)
+            rows_avx2(type, 1, y, &at, r, block, c, cv, scale, cap);
+    }
 }
 
-static PI_ATTEND(attend_f32_avx2) { attend_avx2(KV_F32, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_f32_avx2)
+{
+    attend_avx2(KV_F32, y, x, block, blocks, c, cv, scale, cap);
+}
 
-static PI_ATTEND(attend_f16_avx2) { attend_avx2(KV_F16, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_f16_avx2)
+{
+    attend_avx2(KV_F16, y, x, block, blocks, c, cv, scale, cap);
+}
 
-static PI_ATTEND(attend_bf16_avx2) { attend_avx2(KV_BF16, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_bf16_avx2)
+{
+    attend_avx2(KV_BF16, y, x, block, blocks, c, cv, scale, cap);
+}
 
-static PI_ATTEND(attend_q8_avx2) { attend_avx2(KV_Q8, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_q8_avx2)
+{
+    attend_avx2(KV_Q8, y, x, block, blocks, c, cv, scale, cap);
+}
 
 /* Rows r .. r + n, at most 8. */
 INLINE_AVX2 void fold_sums_avx2(struct attend_sums *to, const struct attend_sums *from,

@@ -147,7 +147,7 @@ INLINE_AVX512 void values_avx512(enum kv_type type, int rows, float *o, int64_t 
 
 /* What every width of a tile shares is one function for each type, not inlined into all. */
 typedef void softmax_avx512_fn(struct attend_sums *y, const struct attend_rows *x, int64_t r,
-                               float *s, const float *scales, float scale, float cap);
+                               float *s, const float *scales, int64_t w, float scale, float cap);
 typedef void values_avx512_fn(float *o, int64_t w, float (*s)[PI_KV_KEYS], const uint8_t *v,
                               int64_t first, int64_t last);
 
@@ -167,8 +167,7 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, softmax_avx512_fn *softmax,
     for (int64_t t = n.low / 32 * 32; t < n.high; t += 32)
         scores_avx512(type, rows, s, x->q + r, block, c, t);
     for (int j = 0; j < rows; j++)
-        softmax(y, x, r + j, s[j], scales, scale, cap);
-    memset(o, 0, (size_t)(rows * w) * sizeof *o);
+        softmax(y, x, r + j, s[j], scales, w, scale, cap);
     for (int j = 0; j < rows; j++)
         values_one(o + j * w, w, s + j, v, n.first[j], pi_min(n.last[j], n.from));
     values_avx512(type, rows, o, w, s, v, n.from, n.to);
@@ -179,9 +178,9 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, softmax_avx512_fn *softmax,
 #define ATTEND(format, TYPE)                                                                      \
     static __attribute__((noinline)) void attend_softmax_##format##_avx512(                       \
         struct attend_sums *y, const struct attend_rows *x, int64_t r, float *s,                  \
-        const float *scales, float scale, float cap)                                              \
+        const float *scales, int64_t w, float scale, float cap)                                   \
     {                                                                                             \
-        softmax_avx512(TYPE, y, x, r, s, scales, scale, cap);                                     \
+        softmax_avx512(TYPE, y, x, r, s, scales, w, scale, cap);                                  \
     }                                                                                             \
     static __attribute__((noinline)) void attend_values_##format##_avx512(                        \
         float *o, int64_t w, float (*s)[PI_KV_KEYS], const uint8_t *v, int64_t first,             \
@@ -199,15 +198,20 @@ INLINE_AVX512 void rows_avx512(enum kv_type type, softmax_avx512_fn *softmax,
     }                                                                                             \
     static PI_ATTEND(attend_##format##_avx512)                                                    \
     {                                                                                             \
-        int64_t r = 0;                                                                            \
-        for (; r + 8 <= x->n; r += 8)                                                             \
-            attend_rows_##format##_avx512(8, y, x, r, block, c, cv, scale, cap);                  \
-        for (; r + 4 <= x->n; r += 4)                                                             \
-            attend_rows_##format##_avx512(4, y, x, r, block, c, cv, scale, cap);                  \
-        for (; r + 2 <= x->n; r += 2)                                                             \
-            attend_rows_##format##_avx512(2, y, x, r, block, c, cv, scale, cap);                  \
-        if (r < x->n)                                                                             \
-            attend_rows_##format##_avx512(1, y, x, r, block, c, cv, scale, cap);                  \
+        struct attend_rows at = *x;                                                               \
+        for (int64_t b = 0; b < blocks; b++, block += pi_kv_bytes(TYPE, c, cv)) {                 \
+            int64_t r = 0;                                                                        \
+            if (!pi_attend_at(&at, x, b))                                                         \
+                continue;                                                                         \
+            for (; r + 8 <= x->n; r += 8)                                                         \
+                attend_rows_##format##_avx512(8, y, &at, r, block, c, cv, scale, cap);            \
+            for (; r + 4 <= x->n; r += 4)                                                         \
+                attend_rows_##format##_avx512(4, y, &at, r, block, c, cv, scale, cap);            \
+            for (; r + 2 <= x->n; r += 2)                                                         \
+                attend_rows_##format##_avx512(2, y, &at, r, block, c, cv, scale, cap);            \
+            if (r < x->n)                                                                         \
+                attend_rows_##format##_avx512(1, y, &at, r, block, c, cv, scale, cap);            \
+        }                                                                                         \
     }
 
 ATTEND(f32, KV_F32)

@@ -49,11 +49,25 @@ INLINE_AVX512 __m512 score_avx512(enum kv_type type, const struct attend_rows *x
     return v;
 }
 
+/* Raises the largest score so far to `max`, if that is larger; what is summed up counts less. */
+INLINE_AVX512 float raise_avx512(struct attend_sums *y, int64_t r, float max, int64_t w)
+{
+    __m512 by;
+
+    if (y->max[r] >= max)
+        return y->max[r];
+    by = exp_avx512(_mm512_set1_ps(y->max[r] - max));
+    for (int64_t i = r * w; i < (r + 1) * w; i += 16)
+        _mm512_storeu_ps(y->o + i, _mm512_mul_ps(_mm512_loadu_ps(y->o + i), by));
+    y->sum[r] *= _mm512_cvtss_f32(by);
+    return y->max[r] = max;
+}
+
 /* Row r's dots become its scores, then exp(score - max), 0 where it does not see. whole: it sees
  * the whole block; the same operations without masks, in registers. */
 INLINE_AVX512 void weights_avx512(enum kv_type type, bool whole, struct attend_sums *y,
                                   const struct attend_rows *x, int64_t r, float *s,
-                                  const float *scales, float scale, float cap)
+                                  const float *scales, int64_t w, float scale, float cap)
 {
     int64_t first = whole ? 0 : x->first[r], last = whole ? PI_KV_KEYS : x->last[r];
     int64_t from = first / 16 * 16;
@@ -67,7 +81,7 @@ INLINE_AVX512 void weights_avx512(enum kv_type type, bool whole, struct attend_s
                                        score_avx512(type, x, r, s, t, scales, scale, cap));
         most = _mm512_max_ps(most, v[t / 16]);
     }
-    max = _mm512_reduce_max_ps(most);
+    max = raise_avx512(y, r, _mm512_reduce_max_ps(most), w);
     most = _mm512_set1_ps(max == -INFINITY ? 0 : max);
 #pragma GCC unroll 8
     for (int64_t t = from; t < last; t += 16) {
@@ -78,24 +92,25 @@ INLINE_AVX512 void weights_avx512(enum kv_type type, bool whole, struct attend_s
             p = _mm512_maskz_mul_ps(seen, p, _mm512_loadu_ps(scales + PI_KV_KEYS + t));
         _mm512_storeu_ps(s + t, p);
     }
-    y->max[r] = max;
-    y->sum[r] = sum_lanes_avx512(sum);
+    y->sum[r] += sum_lanes_avx512(sum);
 }
 
 INLINE_AVX512 void softmax_avx512(enum kv_type type, struct attend_sums *y,
                                   const struct attend_rows *x, int64_t r, float *s,
-                                  const float *scales, float scale, float cap)
+                                  const float *scales, int64_t w, float scale, float cap)
 {
     if (x->first[r] == 0 && x->last[r] == PI_KV_KEYS)
-        weights_avx512(type, true, y, x, r, s, scales, scale, cap);
+        weights_avx512(type, true, y, x, r, s, scales, w, scale, cap);
     else
-        weights_avx512(type, false, y, x, r, s, scales, scale, cap);
+        weights_avx512(type, false, y, x, r, s, scales, w, scale, cap);
 }
 
 /* What some rows see, by the whole pairs of positions that hold it: each by itself, all of them
- * together [from, to), and any of them [low, high). Nothing together: from = to = the end. */
+ * together [from, to), and any of them [low, high). Nothing together: from = to = the end. same:
+ * none sees more than all see. */
 struct sight_avx512 {
     int64_t first[8], last[8], from, to, low, high;
+    bool same;
 };
 
 INLINE_AVX512 struct sight_avx512 sight_avx512(const struct attend_rows *x, int64_t r, int rows,
@@ -113,6 +128,7 @@ INLINE_AVX512 struct sight_avx512 sight_avx512(const struct attend_rows *x, int6
             y.high = pi_max(y.high, y.last[j]);
         }
     }
+    y.same = y.from < y.to && y.low == y.from && y.high == y.to;
     if (y.from >= y.to)
         y.from = y.to = PI_KV_KEYS;
     return y;

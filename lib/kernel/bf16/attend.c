@@ -9,14 +9,25 @@
 
 enum { STRETCH_BF16 = 256 }; /* elements of a query that are rounded at a time */
 
-/* A group on its way from dots to weights. Dots are in units of log2, as are scores and max. */
+/* Rows r .. r + rows and a block on their way from dots to weights, of which `at` of `end` are
+ * done. Dots are in units of log2, as are scores and max. */
 struct group_bf16 {
     _Alignas(64) float s[8][PI_KV_KEYS];
     _Alignas(64) uint16_t p[8][PI_KV_KEYS];
     struct sight_avx512 n;
-    int64_t r, at, end; /* the first row; weights done and all, counted over the rows */
+    const uint8_t *block;
+    int64_t r, at, end;
     int rows;
-    float max[8];       /* finite */
+    bool plain; /* all rows see the whole block, and their dots are scores */
+    float max[8], by[8];          /* finite; what the sums before count now */
+};
+
+/* What add_pairs multiplies: pairs of x, `stride` elements from row to row, by lines of `line`
+ * bytes, in each of which vectors lie `apart`; `ahead` lies what is needed next. */
+struct pairs_bf16 {
+    const uint16_t *x;
+    const uint8_t *at;
+    int64_t stride, line, apart, pairs, ahead;
 };
 
 INLINE_AVX512 __m512bh pair_bf16(const uint16_t *at)
@@ -30,9 +41,14 @@ INLINE_AVX512 __m512bh pair_bf16(const uint16_t *at)
 /* n floats times `by` rounded, zeros up to a multiple of 16. */
 INLINE_AVX512 void round_row_bf16(uint16_t *y, const float *x, int64_t n, float by)
 {
+    __mmask16 live = 0xFFFF;
+
     for (int64_t i = 0; i < n; i += 16) {
-        __m512 v = _mm512_maskz_loadu_ps((__mmask16)((1u << pi_min(n - i, 16)) - 1), x + i);
-        v = _mm512_mul_ps(v, _mm512_set1_ps(by));
+        __m512 v;
+
+        if (n - i < 16)
+            live = (__mmask16)((1u << (n - i)) - 1);
+        v = _mm512_mul_ps(_mm512_maskz_loadu_ps(live, x + i), _mm512_set1_ps(by));
         _mm256_storeu_si256((__m256i *)(void *)(y + i), (__m256i)_mm512_cvtneps_pbh(v));
     }
 }
@@ -60,33 +76,31 @@ INLINE_AVX512 void weigh_bf16(struct group_bf16 *g, int64_t at)
     _mm512_storeu_si512(g->p[0] + at, (__m512i)_mm512_cvtne2ps_pbh(b, a));
 }
 
-/* One step of add_pairs. */
-INLINE_AVX512 void add_pair_bf16(int P, int rows, __m512 sum[][2], const uint16_t *x,
-                                 int64_t x_stride, const uint8_t *at, int64_t apart, int64_t ahead)
+/* The next line of m. */
+INLINE_AVX512 void add_pair_bf16(int P, int rows, __m512 sum[][2], struct pairs_bf16 *m)
 {
     __m512bh v[2];
 
 #pragma GCC unroll 2
     for (int p = 0; p < P; p++) {
-        v[p] = (__m512bh)_mm512_loadu_si512(at + p * apart);
-        ask_avx512(at + p * apart + ahead, 64);
+        v[p] = (__m512bh)_mm512_loadu_si512(m->at + p * m->apart);
+        ask_avx512(m->at + p * m->apart + m->ahead, 64);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
-        __m512bh element = pair_bf16(x + r * x_stride);
+        __m512bh element = pair_bf16(m->x + r * m->stride);
 #pragma GCC unroll 2
         for (int p = 0; p < P; p++)
             sum[r][p] = _mm512_dpbf16_ps(sum[r][p], v[p], element);
     }
+    m->at += m->line;
+    m->x += 2;
 }
 
-/* y[r][0..16 P), `stride` floats from row to row, becomes the sum over pairs of x[r] * elements of
- * 16 lanes, added to what it holds unless `fresh`; lines of `line` bytes, P vectors of them
- * `apart`, `ahead` of which lies what is needed next. Weighs what is left of `beside`. */
+/* y[r][0..16 P), `stride` floats from row to row, becomes by[r] times itself (by NULL: itself;
+ * fresh: 0) plus the sum over the pairs of m. Meanwhile weighs `beside`, if any. */
 INLINE_AVX512 void add_pairs_bf16(int P, int rows, bool fresh, float *y, int64_t stride,
-                                  const uint16_t *x, int64_t x_stride, const uint8_t *at,
-                                  int64_t line, int64_t apart, int64_t pairs, int64_t ahead,
-                                  struct group_bf16 *beside)
+                                  const float *by, struct pairs_bf16 m, struct group_bf16 *beside)
 {
     int64_t done = beside ? beside->at : 0, end = beside ? beside->end : 0, i = 0;
     __m512 sum[8][2];
@@ -94,16 +108,19 @@ INLINE_AVX512 void add_pairs_bf16(int P, int rows, bool fresh, float *y, int64_t
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-        for (int p = 0; p < P; p++)
+        for (int p = 0; p < P; p++) {
             sum[r][p] = fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(y + r * stride + 16 * p);
-    for (; beside && done < end && i + 4 <= pairs; i += 4, done += 32) {
+            if (by)
+                sum[r][p] = _mm512_mul_ps(sum[r][p], _mm512_set1_ps(by[r]));
+        }
+    for (; beside && done < end && i + 4 <= m.pairs; i += 4, done += 32) {
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; j++, at += line, x += 2)
-            add_pair_bf16(P, rows, sum, x, x_stride, at, apart, ahead);
+        for (int j = 0; j < 4; j++)
+            add_pair_bf16(P, rows, sum, &m);
         weigh_bf16(beside, done);
     }
-    for (; i < pairs; i++, at += line, x += 2)
-        add_pair_bf16(P, rows, sum, x, x_stride, at, apart, ahead);
+    for (; i < m.pairs; i++)
+        add_pair_bf16(P, rows, sum, &m);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -113,21 +130,22 @@ INLINE_AVX512 void add_pairs_bf16(int P, int rows, bool fresh, float *y, int64_t
         beside->at = done;
 }
 
-/* o[r] += sum over t in [first, last), both even, of p[r][t] * v[t]; fresh: o holds nothing yet. */
-INLINE_AVX512 void values_bf16(int rows, bool fresh, float *o, int64_t w, const uint16_t *p,
+/* o[r] = by[r] * o[r] + sum over t in [first, last), both even, of p[r][t] * v[t]. */
+INLINE_AVX512 void values_bf16(int rows, float *o, int64_t w, const float *by, const uint16_t *p,
                                const uint8_t *v, int64_t first, int64_t last)
 {
-    int64_t pairs = (last - first) / 2, ahead = VALUES_AHEAD_AVX512 / 2 * w * 4, i = 0;
+    struct pairs_bf16 m = { .x = p + first, .stride = PI_KV_KEYS, .line = 4 * w, .apart = 64,
+                            .pairs = (last - first) / 2,
+                            .ahead = VALUES_AHEAD_AVX512 / 2 * w * 4 };
+    int64_t i = 0;
 
     if (first >= last)
         return;
     v += first / 2 * w * 4;
-    for (; i + 32 <= w; i += 32)
-        add_pairs_bf16(2, rows, fresh, o + i, w, p + first, PI_KV_KEYS, v + 4 * i, 4 * w, 64,
-                       pairs, ahead, NULL);
+    for (; m.at = v + 4 * i, i + 32 <= w; i += 32)
+        add_pairs_bf16(2, rows, false, o + i, w, by, m, NULL);
     if (i < w)
-        add_pairs_bf16(1, rows, fresh, o + i, w, p + first, PI_KV_KEYS, v + 4 * i, 4 * w, 64,
-                       pairs, ahead, NULL);
+        add_pairs_bf16(1, rows, false, o + i, w, by, m, NULL);
 }
 
 /* One row's values, those that not all rows see. */
@@ -135,7 +153,7 @@ static __attribute__((noinline)) void values_of_row_bf16(float *o, int64_t w, co
                                                          const uint8_t *v, int64_t first,
                                                          int64_t last)
 {
-    values_bf16(1, false, o, w, p, v, first, last);
+    values_bf16(1, o, w, NULL, p, v, first, last);
 }
 
 INLINE_AVX512 __m512 meet_bf16(bool sums, __m512 a, __m512 b)
@@ -163,24 +181,17 @@ INLINE_AVX512 __m256 across_bf16(bool sums, const __m512 v[8])
     return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, c));
 }
 
-/* Row r's dots become scores, -INFINITY where it does not see; often they are that already.
- * Returns the largest of each lane. */
-INLINE_AVX512 __m512 scores_bf16(const struct attend_rows *x, int64_t r, float *s, float cap)
+/* Row r's dots become scores, -INFINITY where it does not see. Returns the largest of each lane. */
+static __attribute__((noinline)) __m512 scores_bf16(const struct attend_rows *x, int64_t r,
+                                                    float *s, float cap)
 {
     const __m512 none = _mm512_set1_ps(-INFINITY);
-    bool shaped = cap > 0 || x->slope[r] != 0;
     __m512 most = none;
 
-    if (!shaped && x->first[r] == 0 && x->last[r] == PI_KV_KEYS) {
-#pragma GCC unroll 8
-        for (int64_t t = 0; t < PI_KV_KEYS; t += 16)
-            most = _mm512_max_ps(most, _mm512_loadu_ps(s + t));
-        return most;
-    }
     for (int64_t t = 0; t < PI_KV_KEYS; t += 16) {
         __m512 v = _mm512_loadu_ps(s + t);
 
-        if (shaped)
+        if (cap > 0 || x->slope[r] != 0)
             v = _mm512_mul_ps(score_avx512(KV_BF16, x, r, s, t, NULL, (float)M_LN2, cap),
                               _mm512_set1_ps((float)M_LOG2E));
         v = _mm512_mask_mov_ps(none, seen_avx512(t, x->first[r], x->last[r]), v);
@@ -190,46 +201,86 @@ INLINE_AVX512 __m512 scores_bf16(const struct attend_rows *x, int64_t r, float *
     return most;
 }
 
-/* A group's scores and their largest; weighs `beside`. */
-INLINE_AVX512 void dots_bf16(int rows, struct group_bf16 *g, struct attend_sums *y,
-                             const struct attend_rows *x, const uint8_t *block, int64_t c,
-                             float scale, float cap, struct group_bf16 *beside)
+/* The same of scores that all are seen. */
+INLINE_AVX512 __m512 largest_bf16(const float *s)
 {
-    int64_t panel = (c + 1) / 2 * 64;
-    _Alignas(64) uint16_t q[8][STRETCH_BF16];
+    __m512 most = _mm512_loadu_ps(s);
+
+#pragma GCC unroll 8
+    for (int64_t t = 16; t < PI_KV_KEYS; t += 16)
+        most = _mm512_max_ps(most, _mm512_loadu_ps(s + t));
+    return most;
+}
+
+/* A group's new maxima, from the largest of each lane. */
+INLINE_AVX512 void raise_bf16(struct group_bf16 *g, struct attend_sums *y, const __m512 most[8])
+{
+    __mmask8 live = (__mmask8)((1u << g->rows) - 1);
+    __m256 was = _mm256_maskz_loadu_ps(live, y->max + g->r), max, by;
+
+    max = _mm256_max_ps(was, _mm256_mul_ps(across_bf16(false, most),
+                                           _mm256_set1_ps((float)M_LN2)));
+    by = _mm512_castps512_ps256(exp_avx512(_mm512_zextps256_ps512(_mm256_sub_ps(was, max))));
+    by = _mm256_mask_mov_ps(by, _mm256_cmp_ps_mask(was, max, _CMP_EQ_OQ), _mm256_set1_ps(1));
+    _mm256_storeu_ps(g->by, by);
+    _mm256_mask_storeu_ps(y->max + g->r, live, max);
+    live = _mm256_cmp_ps_mask(max, _mm256_set1_ps(-INFINITY), _CMP_NEQ_UQ);
+    _mm256_storeu_ps(g->max, _mm256_maskz_mul_ps(live, max, _mm256_set1_ps((float)M_LOG2E)));
+}
+
+/* What the groups of a call share. q: the queries rounded, if a stretch holds them. */
+struct call_bf16 {
+    _Alignas(64) uint16_t q[PI_ATTEND_ROWS][STRETCH_BF16];
+    struct attend_sums *y;
+    struct attend_rows x; /* as seen from the block */
+    int64_t c, w;
+    float scale, cap;
+};
+
+INLINE_AVX512 void round_rows_bf16(struct call_bf16 *f, int64_t r, int64_t end, int64_t i)
+{
+    for (; r < end; r++)
+        round_row_bf16(f->q[r], f->x.q[r] + i, pi_min(f->c - i, STRETCH_BF16),
+                       f->scale * (float)M_LOG2E);
+}
+
+/* A group's scores and their largest; weighs `beside`. */
+INLINE_AVX512 void dots_bf16(int rows, struct call_bf16 *f, struct group_bf16 *g,
+                             struct group_bf16 *beside)
+{
+    int64_t panel = (f->c + 1) / 2 * 64;
+    struct pairs_bf16 m = { .x = f->q[g->r], .stride = STRETCH_BF16, .line = 64, .apart = panel,
+                            .ahead = 2 * panel };
     __m512 most[8];
-    __m256 max;
-    __mmask8 live = (__mmask8)((1u << rows) - 1);
 
-    for (int64_t i = 0; i < c; i += STRETCH_BF16) {
-        int64_t some = pi_min(c - i, STRETCH_BF16);
-
-        for (int j = 0; j < rows; j++)
-            round_row_bf16(q[j], x->q[g->r + j] + i, some, scale * (float)M_LOG2E);
-        for (int64_t t = g->n.low / 32 * 32; t < g->n.high; t += 32)
-            add_pairs_bf16(2, rows, i == 0, g->s[0] + t, PI_KV_KEYS, q[0], STRETCH_BF16,
-                           block + i / 2 * 64 + t / 16 * panel, 64, panel, (some + 1) / 2,
-                           2 * panel, beside);
+    for (int64_t i = 0; i < f->c; i += STRETCH_BF16) {
+        if (f->c > STRETCH_BF16)
+            round_rows_bf16(f, g->r, g->r + rows, i);
+        m.pairs = (pi_min(f->c - i, STRETCH_BF16) + 1) / 2;
+        for (int64_t t = g->n.low / 32 * 32; t < g->n.high; t += 32) {
+            m.at = g->block + i / 2 * 64 + t / 16 * panel;
+            add_pairs_bf16(2, rows, i == 0, g->s[0] + t, PI_KV_KEYS, NULL, m, beside);
+        }
     }
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++)
-        most[j] = j < rows ? scores_bf16(x, g->r + j, g->s[j], cap) : _mm512_setzero_ps();
-    max = across_bf16(false, most);
-    _mm256_mask_storeu_ps(y->max + g->r, live, _mm256_mul_ps(max, _mm256_set1_ps((float)M_LN2)));
-    live = _mm256_cmp_ps_mask(max, _mm256_set1_ps(-INFINITY), _CMP_NEQ_UQ);
-    _mm256_storeu_ps(g->max, _mm256_maskz_mov_ps(live, max));
+        most[j] = j >= rows  ? _mm512_setzero_ps()
+                  : g->plain ? largest_bf16(g->s[j])
+                             : scores_bf16(&f->x, g->r + j, g->s[j], f->cap);
+    raise_bf16(g, f->y, most);
     g->at = 0;
     g->end = rows * PI_KV_KEYS;
 }
 
 /* What a group's values add: what all rows see together, the rest one by one, each in its order. */
-INLINE_AVX512 void sums_bf16(int rows, struct group_bf16 *g, struct attend_sums *y,
-                             const uint8_t *v, int64_t w)
+INLINE_AVX512 void sums_bf16(int rows, const struct call_bf16 *f, struct group_bf16 *g)
 {
+    const uint8_t *v = g->block + pi_kv_values(KV_BF16, f->c);
     const struct sight_avx512 *n = &g->n;
     const __m512bh ones = (__m512bh)_mm512_set1_epi32(0x3F803F80);
-    float *o = y->o + g->r * w;
-    bool together = n->from < n->to;
+    __mmask8 live = (__mmask8)((1u << rows) - 1);
+    float *o = f->y->o + g->r * f->w, *sums = f->y->sum + g->r;
+    int64_t w = f->w;
     __m512 sum[8];
 
     for (; g->at < g->end; g->at += 32)
@@ -237,66 +288,93 @@ INLINE_AVX512 void sums_bf16(int rows, struct group_bf16 *g, struct attend_sums 
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) {
         sum[j] = _mm512_setzero_ps();
-        if (j < rows)
-            for (int t = 0; t < PI_KV_KEYS; t += 32)
-                sum[j] = _mm512_dpbf16_ps(sum[j], (__m512bh)_mm512_loadu_si512(g->p[j] + t), ones);
+        for (int t = 0; j < rows && t < PI_KV_KEYS; t += 32)
+            sum[j] = _mm512_dpbf16_ps(sum[j], (__m512bh)_mm512_loadu_si512(g->p[j] + t), ones);
     }
-    _mm256_mask_storeu_ps(y->sum + g->r, (__mmask8)((1u << rows) - 1), across_bf16(true, sum));
-    for (int j = 0; j < rows; j++)
-        together &= n->first[j] == n->from && n->last[j] == n->to;
-    if (together) {
-        values_bf16(rows, true, o, w, g->p[0], v, n->from, n->to);
+    _mm256_mask_storeu_ps(sums, live,
+                          _mm256_fmadd_ps(_mm256_maskz_loadu_ps(live, sums),
+                                          _mm256_loadu_ps(g->by), across_bf16(true, sum)));
+    if (n->same) {
+        values_bf16(rows, o, w, g->by, g->p[0], v, n->from, n->to);
         return;
     }
-    memset(o, 0, (size_t)(rows * w) * sizeof *o);
+    for (int64_t i = 0; i < rows * w; i += 16)
+        _mm512_storeu_ps(o + i, _mm512_mul_ps(_mm512_loadu_ps(o + i),
+                                              _mm512_set1_ps(g->by[i / w])));
     for (int j = 0; j < rows; j++)
         values_of_row_bf16(o + j * w, w, g->p[j], v, n->first[j], pi_min(n->last[j], n->from));
-    values_bf16(rows, false, o, w, g->p[0], v, n->from, n->to);
+    values_bf16(rows, o, w, NULL, g->p[0], v, n->from, n->to);
     for (int j = 0; j < rows; j++)
         values_of_row_bf16(o + j * w, w, g->p[j], v, pi_max(n->first[j], n->to), n->last[j]);
 }
 
-static __attribute__((noinline)) void begin_group_bf16(struct group_bf16 *g, struct attend_sums *y,
-                                                       const struct attend_rows *x,
-                                                       const uint8_t *block, int64_t c, float scale,
-                                                       float cap, struct group_bf16 *beside)
+static __attribute__((noinline)) void begin_group_bf16(struct call_bf16 *f, struct group_bf16 *g,
+                                                       struct group_bf16 *beside)
 {
     switch (g->rows) {
-    case 8: dots_bf16(8, g, y, x, block, c, scale, cap, beside); break;
-    case 4: dots_bf16(4, g, y, x, block, c, scale, cap, beside); break;
-    case 2: dots_bf16(2, g, y, x, block, c, scale, cap, beside); break;
-    default: dots_bf16(1, g, y, x, block, c, scale, cap, beside);
+    case 8: dots_bf16(8, f, g, beside); break;
+    case 4: dots_bf16(4, f, g, beside); break;
+    case 2: dots_bf16(2, f, g, beside); break;
+    default: dots_bf16(1, f, g, beside);
     }
 }
 
-static __attribute__((noinline)) void end_group_bf16(struct group_bf16 *g, struct attend_sums *y,
-                                                     const uint8_t *v, int64_t w)
+static __attribute__((noinline)) void end_group_bf16(const struct call_bf16 *f,
+                                                     struct group_bf16 *g)
 {
     switch (g->rows) {
-    case 8: sums_bf16(8, g, y, v, w); break;
-    case 4: sums_bf16(4, g, y, v, w); break;
-    case 2: sums_bf16(2, g, y, v, w); break;
-    default: sums_bf16(1, g, y, v, w);
+    case 8: sums_bf16(8, f, g); break;
+    case 4: sums_bf16(4, f, g); break;
+    case 2: sums_bf16(2, f, g); break;
+    case 1: sums_bf16(1, f, g); break;
+    default: break; /* nothing is before the first */
     }
+}
+
+/* The next rows of a block, from r on. */
+static inline void take_group_bf16(struct group_bf16 *g, const struct attend_rows *x, int64_t r,
+                                   const uint8_t *block, bool plain)
+{
+    int64_t n = x->n - r;
+
+    g->rows = n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+    g->r = r;
+    g->block = block;
+    g->plain = plain;
+    if (plain)
+        g->n = (struct sight_avx512){ .to = PI_KV_KEYS, .high = PI_KV_KEYS, .same = true };
+    else
+        g->n = sight_avx512(x, r, g->rows, 2);
 }
 
 static PI_ATTEND(attend_bf16_bf16)
 {
-    const uint8_t *v = block + pi_kv_values(KV_BF16, c);
-    int64_t w = pi_kv_width(cv), r = 0;
+    struct call_bf16 f = { .y = y, .x = *x, .c = c, .w = pi_kv_width(cv), .scale = scale,
+                           .cap = cap };
     struct group_bf16 groups[2], *g = groups, *before = groups + 1, *swap;
+    int64_t from = 0, to = cap > 0 ? 0 : blocks * PI_KV_KEYS; /* where all is plain */
 
+    for (int64_t r = 0; r < x->n; r++) {
+        from = pi_max(from, x->first[r]);
+        to = x->slope[r] != 0 ? 0 : pi_min(to, x->last[r]);
+    }
     before->rows = 0;
     before->at = before->end = 0;
-    for (; r < x->n; r += g->rows, swap = g, g = before, before = swap) {
-        g->rows = x->n - r >= 8 ? 8 : x->n - r >= 4 ? 4 : x->n - r >= 2 ? 2 : 1;
-        g->r = r;
-        g->n = sight_avx512(x, r, g->rows, 2);
-        begin_group_bf16(g, y, x, block, c, scale, cap, before);
-        if (before->rows)
-            end_group_bf16(before, y, v, w);
+    if (c <= STRETCH_BF16)
+        round_rows_bf16(&f, 0, x->n, 0);
+    for (int64_t b = 0; b < blocks; b++, block += pi_kv_bytes(KV_BF16, c, cv)) {
+        bool plain = from <= b * PI_KV_KEYS && to >= (b + 1) * PI_KV_KEYS;
+
+        if (!plain && !pi_attend_at(&f.x, x, b))
+            continue;
+        for (int64_t r = 0; r < x->n; r += before->rows) {
+            take_group_bf16(g, &f.x, r, block, plain);
+            begin_group_bf16(&f, g, before);
+            end_group_bf16(&f, before);
+            swap = g, g = before, before = swap;
+        }
     }
-    end_group_bf16(before, y, v, w);
+    end_group_bf16(&f, before);
 }
 
 void pi_attend_bf16(struct kernels *k)

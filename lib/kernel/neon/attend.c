@@ -95,10 +95,24 @@ INLINE_NEON float32x4_t score_neon(float32x4_t v, float scale, float cap, float 
     return v;
 }
 
+/* Raises the largest score so far to `max`, if that is larger; what is summed up counts less. */
+INLINE_NEON float raise_neon(struct attend_sums *y, int64_t r, float max, int64_t w)
+{
+    float32x4_t by;
+
+    if (y->max[r] >= max)
+        return y->max[r];
+    by = exp_neon(vdupq_n_f32(y->max[r] - max));
+    for (int64_t i = r * w; i < (r + 1) * w; i += 4)
+        vst1q_f32(y->o + i, vmulq_f32(vld1q_f32(y->o + i), by));
+    y->sum[r] *= vgetq_lane_f32(by, 0);
+    return y->max[r] = max;
+}
+
 /* Row r's dots become its scores, then exp(score - max), 0 where it does not see. */
 INLINE_NEON void softmax_neon(enum kv_type type, struct attend_sums *y,
                               const struct attend_rows *x, int64_t r, float *s,
-                              const float *scales, float scale, float cap)
+                              const float *scales, int64_t w, float scale, float cap)
 {
     int64_t first = x->first[r], last = x->last[r];
     float32x4_t most = vdupq_n_f32(-INFINITY), sum = vdupq_n_f32(0);
@@ -114,6 +128,7 @@ INLINE_NEON void softmax_neon(enum kv_type type, struct attend_sums *y,
         vst1q_f32(s + t, v);
     }
     max = vmaxvq_f32(most);
+    max = raise_neon(y, r, max, w);
     most = vdupq_n_f32(max == -INFINITY ? 0 : max);
     for (int64_t t = first / 4 * 4; t < last; t += 4) {
         uint32x4_t seen = seen_neon(t, first, last);
@@ -123,8 +138,7 @@ INLINE_NEON void softmax_neon(enum kv_type type, struct attend_sums *y,
             p = if_neon(seen, vmulq_f32(p, vld1q_f32(scales + PI_KV_KEYS + t)));
         vst1q_f32(s + t, p);
     }
-    y->max[r] = max;
-    y->sum[r] = sum_lanes_neon(sum);
+    y->sum[r] += sum_lanes_neon(sum);
 }
 
 /* o[r] += sum over t in [first, last) of s[r][t] * v[t]. In BF16 both are even. */
@@ -180,8 +194,7 @@ INLINE_NEON void rows_neon(enum kv_type type, int rows, struct attend_sums *y,
     for (int64_t t = low / 16 * 16; t < high; t += 16)
         scores_neon(type, rows, s, x->q + r, block, c, t);
     for (int j = 0; j < rows; j++)
-        softmax_neon(type, y, x, r + j, s[j], scales, scale, cap);
-    memset(o, 0, (size_t)(rows * w) * sizeof *o);
+        softmax_neon(type, y, x, r + j, s[j], scales, w, scale, cap);
     if (from >= to)
         from = to = PI_KV_KEYS;
     for (int j = 0; j < rows; j++)
@@ -192,26 +205,44 @@ INLINE_NEON void rows_neon(enum kv_type type, int rows, struct attend_sums *y,
 }
 
 INLINE_NEON void attend_neon(enum kv_type type, struct attend_sums *y,
-                             const struct attend_rows *x, const uint8_t *block, int64_t c,
-                             int64_t cv, float scale, float cap)
+                             const struct attend_rows *x, const uint8_t *block, int64_t blocks,
+                             int64_t c, int64_t cv, float scale, float cap)
 {
-    int64_t r = 0;
+    struct attend_rows at = *x;
 
-    for (; r + 4 <= x->n; r += 4)
-        rows_neon(type, 4, y, x, r, block, c, cv, scale, cap);
-    for (; r + 2 <= x->n; r += 2)
-        rows_neon(type, 2, y, x, r, block, c, cv, scale, cap);
-    if (r < x->n)
-        rows_neon(type, 1, y, x, r, block, c, cv, scale, cap);
+    for (int64_t b = 0; b < blocks; b++, block += pi_kv_bytes(type, c, cv)) {
+        int64_t r = 0;
+
+        if (!pi_attend_at(&at, x, b))
+            continue;
+        for (; r + 4 <= x->n; r += 4)
+            rows_neon(type, 4, y, &at, r, block, c, cv, scale, cap);
+        for (; r + 2 <= x->n; r += 2)
+            rows_neon(type, 2, y, &at, r, block, c, cv, scale, cap);
+        if (r < x->n)
+            rows_neon(type, 1, y, &at, r, block, c, cv, scale, cap);
+    }
 }
 
-static PI_ATTEND(attend_f32_neon) { attend_neon(KV_F32, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_f32_neon)
+{
+    attend_neon(KV_F32, y, x, block, blocks, c, cv, scale, cap);
+}
 
-static PI_ATTEND(attend_f16_neon) { attend_neon(KV_F16, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_f16_neon)
+{
+    attend_neon(KV_F16, y, x, block, blocks, c, cv, scale, cap);
+}
 
-static PI_ATTEND(attend_bf16_neon) { attend_neon(KV_BF16, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_bf16_neon)
+{
+    attend_neon(KV_BF16, y, x, block, blocks, c, cv, scale, cap);
+}
 
-static PI_ATTEND(attend_q8_neon) { attend_neon(KV_Q8, y, x, block, c, cv, scale, cap); }
+static PI_ATTEND(attend_q8_neon)
+{
+    attend_neon(KV_Q8, y, x, block, blocks, c, cv, scale, cap);
+}
 
 static PI_ATTEND_FOLD(attend_fold_neon)
 {

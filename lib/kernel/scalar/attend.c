@@ -81,6 +81,20 @@ static inline void keep_scalar(enum kv_type type, uint8_t *block, int64_t first,
         put_scalar(type, values, value_at_scalar(type, cv, first + n, i), 0);
 }
 
+/* Raises the largest score so far to `max`, if that is larger; what is summed up counts less. */
+static inline float raise_scalar(struct attend_sums *y, int64_t r, float max, int64_t w)
+{
+    float by = 1;
+
+    if (y->max[r] >= max)
+        return y->max[r];
+    by = expf(y->max[r] - max);
+    for (int64_t i = 0; i < w; i++)
+        y->o[r * w + i] *= by;
+    y->sum[r] *= by;
+    return y->max[r] = max;
+}
+
 /* One row's scores, then their exponentials, then the values so weighted. */
 static inline void row_attend_scalar(enum kv_type type, struct attend_sums *y,
                                      const struct attend_rows *x, int64_t r, const uint8_t *block,
@@ -88,7 +102,7 @@ static inline void row_attend_scalar(enum kv_type type, struct attend_sums *y,
 {
     const uint8_t *values = block + pi_kv_values(type, c);
     const float *scales = (const float *)(const void *)(block + pi_kv_scales(type, c, cv));
-    float s[PI_KV_KEYS], max = -INFINITY, sum = 0, *o = y->o + r * pi_kv_width(cv);
+    float s[PI_KV_KEYS], max = -INFINITY, *o = y->o + r * pi_kv_width(cv);
 
     for (int64_t t = x->first[r]; t < x->last[r]; t++) {
         float dot = 0;
@@ -101,18 +115,16 @@ static inline void row_attend_scalar(enum kv_type type, struct attend_sums *y,
         s[t] -= x->slope[r] * fabsf((float)t - x->origin[r]);
         max = s[t] > max || s[t] != s[t] ? s[t] : max;
     }
-    memset(o, 0, (size_t)cv * sizeof *o);
+    max = raise_scalar(y, r, max, pi_kv_width(cv));
     for (int64_t t = x->first[r]; t < x->last[r]; t++) {
         float p = max == -INFINITY ? 0 : expf(s[t] - max);
 
-        sum += p;
+        y->sum[r] += p;
         if (type == KV_Q8)
             p *= scales[PI_KV_KEYS + t];
         for (int64_t i = 0; i < cv; i++)
             o[i] += p * get_scalar(type, values, value_at_scalar(type, cv, t, i));
     }
-    y->max[r] = max;
-    y->sum[r] = sum;
 }
 
 #define ATTEND(suffix, type)                                                                    \
@@ -122,8 +134,10 @@ static inline void row_attend_scalar(enum kv_type type, struct attend_sums *y,
     }                                                                                           \
     static PI_ATTEND(attend_##suffix##_scalar)                                                  \
     {                                                                                           \
-        for (int64_t r = 0; r < x->n; r++)                                                      \
-            row_attend_scalar(type, y, x, r, block, c, cv, scale, cap);                         \
+        struct attend_rows at = *x;                                                             \
+        for (int64_t b = 0; b < blocks; b++, block += pi_kv_bytes(type, c, cv))                 \
+            for (int64_t r = 0; pi_attend_at(&at, x, b) && r < x->n; r++)                       \
+                row_attend_scalar(type, y, &at, r, block, c, cv, scale, cap);                   \
     }
 ATTEND(f32, KV_F32)
 ATTEND(f16, KV_F16)
