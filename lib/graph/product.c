@@ -3,7 +3,9 @@
 #include "product.h"
 
 enum {
-    UNPACK_ROWS = 8,       /* unpacked to float32 at once */
+    UNPACK_ROWS = 32,      /* unpacked to float32 at once: what an engine of many tokens takes */
+    UNPACK_FEW = 8,        /* for few tokens, which pass before these leave the cache */
+    UNPACK_TOKENS = 8,     /* from which on they are many */
     FETCH_BYTES = 6 * 1024 /* of the next weight; kernels fetch the rest ahead of its use */
 };
 
@@ -58,9 +60,8 @@ void pi_product(const struct run *run, const struct matrix *w, const uint8_t *at
         run->kernels->dot[w->dtype](rows, w->cols, at, w->stride, m, x, x_stride, y, y_stride);
         return;
     }
-    for (int64_t done = 0; done < rows; done += UNPACK_ROWS) {
-        int64_t some = pi_min(UNPACK_ROWS, rows - done);
-
+    for (int64_t done = 0, some; done < rows; done += some) {
+        some = pi_min(m < UNPACK_TOKENS ? UNPACK_FEW : UNPACK_ROWS, rows - done);
         for (int64_t i = 0; i < some; i++)
             run->kernels->unpack[w->dtype]((float *)(void *)((uint8_t *)scratch + i * bytes),
                                            at + (done + i) * w->stride, w->cols);

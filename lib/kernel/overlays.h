@@ -12,8 +12,8 @@
 #define PI_AVX2_FILES(X) \
     X(dot) X(dot_f) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(recall) X(probe)
 #define PI_AVX512_FILES(X) \
-    X(dot) X(dot_q8) X(dot_q8k) X(dot_nvfp4) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) \
-    X(recall) X(probe)
+    X(dot) X(dot_f32) X(dot_q8) X(dot_q8k) X(dot_nvfp4) X(unpack) X(pack) X(norm) X(act) X(rope) \
+    X(attend) X(recall) X(probe)
 #define PI_BF16_FILES(X) X(attend) X(many)
 #define PI_AMX_FILES(X) X(some) X(many) X(probe)
 #define PI_NEON_FILES(X) X(dot) X(unpack) X(pack) X(norm) X(act) X(rope) X(attend) X(probe)

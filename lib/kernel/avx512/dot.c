@@ -1,4 +1,4 @@
-/* dot.c - dot of the float formats (F32, F16, BF16); the others stand in dot_q8.c, dot_q8k.c.
+/* dot.c - dot of F16 and BF16; the others stand in dot_f32.c, dot_q8.c, dot_q8k.c.
  *
  * BF16 is widened by a shift and multiplied in float: VDPBF16PS has half the rate of FMA on
  * Intel. A (row, token) pair has two accumulators of 16 lanes, for even and odd vectors of a slab
@@ -9,13 +9,9 @@
 
 enum { SLAB_F_AVX512 = 2048 /* elements */ };
 
-INLINE_AVX512 int64_t element_bytes_f_avx512(enum dtype type) { return type == DTYPE_F32 ? 4 : 2; }
-
 /* 16 weights; those not live are zero and not read. */
 INLINE_AVX512 __m512 weights_f_avx512(enum dtype type, const uint8_t *w, __mmask16 live)
 {
-    if (type == DTYPE_F32)
-        return _mm512_maskz_loadu_ps(live, w);
     if (type == DTYPE_F16)
         return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(live, w));
     return _mm512_castsi512_ps(
@@ -47,7 +43,7 @@ INLINE_AVX512 void tile_f_avx512(enum dtype type, int R, int T, int64_t n, const
                                  float *y, int64_t y_stride)
 {
     const __mmask16 all = 0xFFFF;
-    int64_t size = element_bytes_f_avx512(type), i = 0;
+    int64_t i = 0;
     __m512 even[4][3], odd[4][3];
 
 #pragma GCC unroll 12
@@ -55,16 +51,16 @@ INLINE_AVX512 void tile_f_avx512(enum dtype type, int R, int T, int64_t n, const
         even[p / T][p % T] = odd[p / T][p % T] = _mm512_setzero_ps();
     for (; i + 32 <= n; i += 32) {
         if (R == 1)
-            prefetch_avx512(w + size * i, (int)size * 32);
-        step_f_avx512(type, R, T, w + size * i, w_stride, x + 4 * i, x_stride, all, even);
-        step_f_avx512(type, R, T, w + size * (i + 16), w_stride, x + 4 * (i + 16), x_stride, all,
+            prefetch_avx512(w + 2 * i, 64);
+        step_f_avx512(type, R, T, w + 2 * i, w_stride, x + 4 * i, x_stride, all, even);
+        step_f_avx512(type, R, T, w + 2 * (i + 16), w_stride, x + 4 * (i + 16), x_stride, all,
                       odd);
     }
     if (i < n)
-        step_f_avx512(type, R, T, w + size * i, w_stride, x + 4 * i, x_stride,
+        step_f_avx512(type, R, T, w + 2 * i, w_stride, x + 4 * i, x_stride,
                       (__mmask16)((1u << pi_min(n - i, 16)) - 1), even);
     if (i + 16 < n)
-        step_f_avx512(type, R, T, w + size * (i + 16), w_stride, x + 4 * (i + 16), x_stride,
+        step_f_avx512(type, R, T, w + 2 * (i + 16), w_stride, x + 4 * (i + 16), x_stride,
                       (__mmask16)((1u << (n - i - 16)) - 1), odd);
 #pragma GCC unroll 12
     for (int p = 0; p < R * T; p++) {
@@ -90,21 +86,19 @@ INLINE_AVX512 void dot_f_avx512(enum dtype type, int64_t rows, int64_t cols, con
                                 int64_t w_stride, int64_t m, const uint8_t *x, int64_t x_stride,
                                 float *y, int64_t y_stride)
 {
-    int64_t size = element_bytes_f_avx512(type);
-
     if (m < 1)
         return;
     if (m < 4) { /* a stream: row by row */
         for (int64_t r = 0; r < rows; r++)
             for (int64_t i = 0; i < cols; i += SLAB_F_AVX512)
                 rows_f_avx512(type, 1, pi_min(cols - i, SLAB_F_AVX512),
-                              w + r * w_stride + size * i, w_stride, m, x + 4 * i, x_stride,
+                              w + r * w_stride + 2 * i, w_stride, m, x + 4 * i, x_stride,
                               i == 0, y + r, y_stride);
         return;
     }
     for (int64_t i = 0; i < cols; i += SLAB_F_AVX512)
         for (int64_t t = 0; t < m; t += 3) {
-            const uint8_t *slab = w + size * i, *tokens = x + t * x_stride + 4 * i;
+            const uint8_t *slab = w + 2 * i, *tokens = x + t * x_stride + 4 * i;
             int64_t n = pi_min(cols - i, SLAB_F_AVX512), r = 0;
             for (; r + 4 <= rows; r += 4)
                 rows_f_avx512(type, 4, n, slab + r * w_stride, w_stride, pi_min(m - t, 3), tokens,
@@ -121,7 +115,6 @@ INLINE_AVX512 void dot_f_avx512(enum dtype type, int64_t rows, int64_t cols, con
         dot_f_avx512(TYPE, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);                 \
     }
 
-DOT(f32, DTYPE_F32)
 DOT(f16, DTYPE_F16)
 DOT(bf16, DTYPE_BF16)
 
@@ -129,7 +122,6 @@ DOT(bf16, DTYPE_BF16)
 
 void pi_dot_avx512(struct kernels *k)
 {
-    k->dot[DTYPE_F32] = dot_f32_avx512;
     k->dot[DTYPE_F16] = dot_f16_avx512;
     k->dot[DTYPE_BF16] = dot_bf16_avx512;
 }
