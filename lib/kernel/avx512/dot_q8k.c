@@ -412,23 +412,21 @@ static PI_PACK_MANY(pack_many_q8k_avx512)
 PI_Q8K_FORMATS(DOT)
 
 /* Few tokens of the formats of grid.h. */
-#define FEW(format, TYPE, grid, entries)                                                          \
+#define FEW(format, TYPE, grid)                                                                   \
     static __attribute__((noinline)) PI_DOT(few_##format##_avx512)                                \
     {                                                                                             \
-        few_grid_avx512(TYPE, grid, entries, rows, cols, w, w_stride, m, x, x_stride, y,          \
-                        y_stride);                                                                \
+        few_grid_avx512(TYPE, grid, rows, cols, w, w_stride, m, x, x_stride, y, y_stride);        \
     }
 
-/*  format   type           codebook                 entries */
-FEW(iq2_xxs, DTYPE_IQ2_XXS, pi_grids_scalar.iq2_xxs, 256)
-FEW(iq2_xs,  DTYPE_IQ2_XS,  pi_grids_scalar.iq2_xs,  512)
-FEW(iq2_s,   DTYPE_IQ2_S,   pi_grids_scalar.iq2_s,   1024)
-FEW(iq3_xxs, DTYPE_IQ3_XXS, pi_grids_scalar.iq3_xxs, 256)
-FEW(iq3_s,   DTYPE_IQ3_S,   pi_grids_scalar.iq3_s,   512)
-FEW(iq1_s,   DTYPE_IQ1_S,   pi_grids_scalar.iq1_s,   2048)
-FEW(iq1_m,   DTYPE_IQ1_M,   pi_grids_scalar.iq1_s,   2048)
-FEW(tq1_0,   DTYPE_TQ1_0,   NULL,                    0)
-FEW(tq2_0,   DTYPE_TQ2_0,   NULL,                    0)
+FEW(iq2_xxs, DTYPE_IQ2_XXS, pi_grids_scalar.iq2_xxs)
+FEW(iq2_xs, DTYPE_IQ2_XS, pi_grids_scalar.iq2_xs)
+FEW(iq2_s, DTYPE_IQ2_S, pi_grids_scalar.iq2_s)
+FEW(iq3_xxs, DTYPE_IQ3_XXS, pi_grids_scalar.iq3_xxs)
+FEW(iq3_s, DTYPE_IQ3_S, pi_grids_scalar.iq3_s)
+FEW(iq1_s, DTYPE_IQ1_S, pi_grids_scalar.iq1_s)
+FEW(iq1_m, DTYPE_IQ1_M, pi_grids_scalar.iq1_s)
+FEW(tq1_0, DTYPE_TQ1_0, NULL)
+FEW(tq2_0, DTYPE_TQ2_0, NULL)
 
 #define DOT_GRID(format, TYPE, kind, block_, panel)                                               \
     static void chunk_##format##_avx512(struct chunk_avx2 *to, const uint8_t *w)                  \

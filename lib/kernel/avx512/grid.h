@@ -10,6 +10,8 @@
 #ifndef PI_AVX512_GRID_H
 #define PI_AVX512_GRID_H
 
+#include <stddef.h>
+
 #include "kernel/scalar/grid.h"
 #include "q8k.h"
 
@@ -56,6 +58,25 @@ INLINE_AVX512 bool is_ternary_grid_avx512(enum dtype type)
     return type == DTYPE_TQ1_0 || type == DTYPE_TQ2_0;
 }
 
+/* Of the codebook. */
+INLINE_AVX512 int entries_grid_avx512(enum dtype type)
+{
+    return is_ternary_grid_avx512(type)                           ? 0
+           : type == DTYPE_IQ2_XXS || type == DTYPE_IQ3_XXS       ? 256
+           : type == DTYPE_IQ2_XS || type == DTYPE_IQ3_S          ? 512
+           : type == DTYPE_IQ2_S                                  ? 1024
+                                                                  : 2048;
+}
+
+/* Four blocks are looked up while those before them are multiplied. */
+INLINE_AVX512 bool ahead_grid_avx512(enum dtype type) { return entries_grid_avx512(type) > 512; }
+
+/* Entries are of four values, not eight. */
+INLINE_AVX512 bool of_four_grid_avx512(enum dtype type)
+{
+    return type == DTYPE_IQ3_XXS || type == DTYPE_IQ3_S;
+}
+
 /* Weights have signs. */
 INLINE_AVX512 bool has_signs_grid_avx512(enum dtype type)
 {
@@ -73,22 +94,21 @@ static __attribute__((noinline)) void planes_grid_avx512(struct planes_grid_avx5
     }
 }
 
-/* Bytes of the entries index + 256 * page, 64 in each of two vectors. */
-INLINE_AVX512 void look_up_grid_avx512(const struct planes_grid_avx512 *p, int entries,
-                                       const __m512i index[2], const __m512i page[2],
-                                       __m512i low[2], __m512i high[2])
+/* Which 128 of the entries index + 256 * page is in. */
+INLINE_AVX512 __m512i part_grid_avx512(enum dtype type, __m512i index, __m512i page)
 {
-    __m512i part[2];
+    __m512i part = _mm512_and_si512(_mm512_srli_epi16(index, 7), _mm512_set1_epi8(1));
 
-#pragma GCC unroll 2
-    for (int n = 0; n < 2; n++) {
-        part[n] = _mm512_and_si512(_mm512_srli_epi16(index[n], 7), _mm512_set1_epi8(1));
-        if (entries > 256)
-            part[n] = _mm512_or_si512(part[n], _mm512_add_epi8(page[n], page[n]));
-        low[n] = high[n] = index[n];
-    }
+    return entries_grid_avx512(type) > 256 ? _mm512_or_si512(part, _mm512_add_epi8(page, page))
+                                           : part;
+}
+
+/* Bytes of those entries that are in parts [first, last), 64 in each of two vectors. */
+INLINE_AVX512 void look_up_two_grid_avx512(const struct planes_grid_avx512 *p, int first, int last,
+                                           const __m512i *part, __m512i *low, __m512i *high)
+{
 #pragma GCC unroll 16
-    for (int i = 0; i < entries / 128; i++)
+    for (int i = first; i < last; i++)
 #pragma GCC unroll 2
         for (int n = 0; n < 2; n++) {
             __mmask64 here = _mm512_cmpeq_epi8_mask(part[n], _mm512_set1_epi8((char)i));
@@ -98,6 +118,16 @@ INLINE_AVX512 void look_up_grid_avx512(const struct planes_grid_avx512 *p, int e
             high[n] = _mm512_mask2_permutex2var_epi8(p->high[2 * i], high[n], here,
                                                      p->high[2 * i + 1]);
         }
+}
+
+/* The same of all vectors; before, their places hold indices. */
+INLINE_AVX512 void look_up_grid_avx512(enum dtype type, const struct planes_grid_avx512 *p,
+                                       int first, int last, const __m512i part[4],
+                                       struct codes_grid_avx512 *c)
+{
+    look_up_two_grid_avx512(p, first, last, part, c->low, c->high);
+    if (of_four_grid_avx512(type))
+        look_up_two_grid_avx512(p, first, last, part + 2, c->low + 2, c->high + 2);
 }
 
 /* Signs from seven bits each, the eighth making the number of negative ones even: those of eight
@@ -244,17 +274,18 @@ INLINE_AVX512 void pair_iq1_avx512(enum dtype type, struct codes_grid_avx512 *c,
     c->add[n] = _mm512_mullo_epi16(c->group[n], _mm512_set1_epi16(-9));
 }
 
-/* Two blocks of entries of four values: the bytes of the entries, scales and signs. */
+/* The same of entries of four values. */
 INLINE_AVX512 void pair_iq3_avx512(enum dtype type, struct codes_grid_avx512 *c, int n,
-                                   const struct planes_grid_avx512 *p, const uint8_t *a,
-                                   const uint8_t *b)
+                                   const uint8_t *a, const uint8_t *b, __m512i index[2],
+                                   __m512i page[2])
 {
     const __m512i one = _mm512_set1_epi8(1);
-    __m512i index[2] = { _mm512_loadu_si512(a + 2), _mm512_loadu_si512(b + 2) }, page[2], v;
+    __m512i v;
 
+    index[0] = _mm512_loadu_si512(a + 2);
+    index[1] = _mm512_loadu_si512(b + 2);
     if (type == DTYPE_IQ3_XXS) {
         c->group[n] = rests_grid_avx512(&c->signs[n], two_avx512(a + 66, b + 66));
-        look_up_grid_avx512(p, 256, index, page, c->low + 2 * n, c->high + 2 * n);
         return;
     }
     page[0] = _mm512_maskz_mov_epi8(pi_le64(a + 66), one);
@@ -264,19 +295,14 @@ INLINE_AVX512 void pair_iq3_avx512(enum dtype type, struct codes_grid_avx512 *c,
     v = _mm512_srlv_epi32(v, _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20,
                                                24, 28));
     c->group[n] = odd_pairs_grid_avx512(_mm512_and_si512(v, _mm512_set1_epi32(15)));
-    look_up_grid_avx512(p, 512, index, page, c->low + 2 * n, c->high + 2 * n);
 }
 
-/* Four blocks at w. */
-INLINE_AVX512 void codes_grid_avx512(enum dtype type, struct codes_grid_avx512 *c,
-                                     const struct planes_grid_avx512 *p, const uint8_t *w)
+/* Four blocks at w, before their entries are looked up. */
+INLINE_AVX512 void codes_grid_avx512(enum dtype type, struct codes_grid_avx512 *c, __m512i part[4],
+                                     const uint8_t *w)
 {
     const int bytes = bytes_grid_avx512(type);
-    const int entries = type == DTYPE_IQ2_XXS  ? 256
-                        : type == DTYPE_IQ2_XS ? 512
-                        : type == DTYPE_IQ2_S  ? 1024
-                                               : 2048;
-    __m512i index[2], page[2];
+    __m512i index[4], page[4];
 
     c->d = halves_grid_avx512(type, w);
     if (is_ternary_grid_avx512(type))
@@ -285,15 +311,20 @@ INLINE_AVX512 void codes_grid_avx512(enum dtype type, struct codes_grid_avx512 *
     for (int n = 0; n < 2; n++) {
         const uint8_t *a = w + 2 * n * bytes, *b = a + bytes;
 
-        if (type == DTYPE_IQ3_XXS || type == DTYPE_IQ3_S)
-            pair_iq3_avx512(type, c, n, p, a, b);
+        if (of_four_grid_avx512(type))
+            pair_iq3_avx512(type, c, n, a, b, index + 2 * n, page + 2 * n);
         else if (has_signs_grid_avx512(type))
             pair_iq2_avx512(type, c, n, a, b, &index[n], &page[n]);
         else
             pair_iq1_avx512(type, c, n, a, b, &index[n], &page[n]);
     }
-    if (type != DTYPE_IQ3_XXS && type != DTYPE_IQ3_S)
-        look_up_grid_avx512(p, entries, index, page, c->low, c->high);
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; n++) {
+        if (n >= 2 && !of_four_grid_avx512(type))
+            break;
+        part[n] = part_grid_avx512(type, index[n], page[n]);
+        c->low[n] = c->high[n] = index[n];
+    }
 }
 
 /* Values of block k from entries of eight codes. */
@@ -383,7 +414,7 @@ INLINE_AVX512 void values_grid_avx512(enum dtype type, const struct codes_grid_a
     const __m512i shift[2] = { _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2),
                                _mm512_setr_epi64(4, 4, 4, 4, 6, 6, 6, 6) };
 
-    if (type == DTYPE_IQ3_XXS || type == DTYPE_IQ3_S)
+    if (of_four_grid_avx512(type))
         fours_grid_avx512(type, c, k, q);
     else if (type == DTYPE_TQ1_0)
         digits_grid_avx512(w, q);
@@ -468,18 +499,41 @@ INLINE_AVX512 void block_grid_avx512(enum dtype type, int T, const struct codes_
     }
 }
 
-/* Four blocks and T tokens, in four lanes that are added as the engine of many tokens does. */
+/* The codes of four blocks at w. */
+INLINE_AVX512 void first_grid_avx512(enum dtype type, const struct planes_grid_avx512 *p,
+                                     struct codes_grid_avx512 *c, const uint8_t *w)
+{
+    __m512i part[4];
+
+    codes_grid_avx512(type, c, part, w);
+    look_up_grid_avx512(type, p, 0, entries_grid_avx512(type) / 128, part, c);
+}
+
+/* Four blocks at w and T tokens, in four lanes that are added as the engine of many tokens does.
+ * If the codebook is large, the four blocks at `next` are looked up meanwhile, since either is a
+ * long chain of instructions. */
 INLINE_AVX512 void step_grid_avx512(enum dtype type, int T, const struct planes_grid_avx512 *p,
-                                    const uint8_t *w, const struct operand_q8k_avx512 *x,
+                                    struct codes_grid_avx512 *codes, const uint8_t *w,
+                                    const uint8_t *next, const struct operand_q8k_avx512 *x,
                                     float *total)
 {
+    const int parts = entries_grid_avx512(type) / 128;
     struct codes_grid_avx512 c = { .negative = { 0 } };
-    __m512i dot[4][4];
+    __m512i dot[4][4], part[4];
 
-    codes_grid_avx512(type, &c, p, w);
+    if (ahead_grid_avx512(type)) {
+        c = *codes;
+        codes_grid_avx512(type, codes, part, next);
+    } else {
+        first_grid_avx512(type, p, &c, w);
+    }
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < 4; k++) {
+        if (ahead_grid_avx512(type))
+            look_up_grid_avx512(type, p, parts * k / 4, parts * (k + 1) / 4, part,
+                                codes);
         block_grid_avx512(type, T, &c, k, w + k * bytes_grid_avx512(type), x, dot[k]);
+    }
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++) {
         __m128i all = fold_q8k_avx512(add_odd_avx512(dot[0][t], dot[1][t]),
@@ -490,21 +544,30 @@ INLINE_AVX512 void step_grid_avx512(enum dtype type, int T, const struct planes_
     }
 }
 
-/* The last blocks of a row, and zeros, so that there are four. */
+/* The last blocks of a row, and zeros, so that there are four. Two places take turns, since four
+ * blocks are looked up while those before them are multiplied. */
 struct last_grid_avx512 {
     int8_t q[4][1024];
     int16_t sum[4][64];
     float scale[4][4];
-    uint8_t w[4 * 110];
+    uint8_t w[2][4 * 110];
 } __attribute__((aligned(64)));
 
+/* Four blocks, of which `left` exist. */
+INLINE_AVX512 const uint8_t *blocks_grid_avx512(struct last_grid_avx512 *last, int turn,
+                                                int64_t bytes, int64_t left, const uint8_t *w)
+{
+    if (left >= 4)
+        return w;
+    memset(last->w[turn], 0, sizeof last->w[turn]);
+    return memcpy(last->w[turn], w, (size_t)(left * bytes));
+}
+
 static __attribute__((noinline)) void pad_grid_avx512(struct last_grid_avx512 *last, int T,
-                                                      int64_t bytes, int64_t count,
-                                                      const uint8_t *w,
+                                                      int64_t count,
                                                       struct operand_q8k_avx512 *x)
 {
-    memset(last, 0, sizeof *last);
-    memcpy(last->w, w, (size_t)(count * bytes));
+    memset(last, 0, offsetof(struct last_grid_avx512, w));
     for (int t = 0; t < T; t++) {
         memcpy(last->q[t], x[t].q, (size_t)count * 256);
         memcpy(last->sum[t], x[t].sum, (size_t)count * 32);
@@ -514,26 +577,33 @@ static __attribute__((noinline)) void pad_grid_avx512(struct last_grid_avx512 *l
     }
 }
 
-/* One row and T tokens, of which `live` exist. */
+/* One row and T tokens, of which `live` exist; its first four blocks are in *c, to which those of
+ * the row `after` it go. */
 INLINE_AVX512 void row_grid_avx512(enum dtype type, int T, const struct planes_grid_avx512 *p,
-                                   const uint8_t *w, int64_t cols, int64_t live, const uint8_t *x,
-                                   int64_t x_stride, float *y, int64_t y_stride)
+                                   struct codes_grid_avx512 *c, const uint8_t *w,
+                                   const uint8_t *after, int64_t cols, int64_t live,
+                                   const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 {
     const int bytes = bytes_grid_avx512(type);
     struct operand_q8k_avx512 row[4];
     struct last_grid_avx512 last;
+    const uint8_t *now = blocks_grid_avx512(&last, 0, bytes, cols / 256, w);
     float total[4] = { 0 };
 
 #pragma GCC unroll 4
     for (int t = 0; t < T; t++)
         row[t] = operand_q8k_avx512(x + pi_min(t, live - 1) * x_stride, cols);
     for (int64_t left = cols / 256; left > 0; left -= 4, w += 4 * bytes) {
-        if (left < 4) {
-            pad_grid_avx512(&last, T, bytes, left, w, row);
-            w = last.w;
-        }
+        const uint8_t *next = left > 4 ? w + 4 * bytes : after;
+        int64_t some = left > 4 ? left - 4 : cols / 256;
+
+        if (ahead_grid_avx512(type) || left > 4)
+            next = blocks_grid_avx512(&last, now != last.w[1], bytes, some, next);
+        if (left < 4)
+            pad_grid_avx512(&last, T, left, row);
         prefetch_avx512(w, bytes * 4);
-        step_grid_avx512(type, T, p, w, row, total);
+        step_grid_avx512(type, T, p, c, now, next, row, total);
+        now = next;
 #pragma GCC unroll 4
         for (int t = 0; t < T; t++) {
             row[t].q += 1024;
@@ -548,22 +618,30 @@ INLINE_AVX512 void row_grid_avx512(enum dtype type, int T, const struct planes_g
 }
 
 /* y[t][r]; a format without a codebook has no entries. */
-INLINE_AVX512 void few_grid_avx512(enum dtype type, const uint16_t *grid, int entries,
-                                   int64_t rows, int64_t cols, const uint8_t *w, int64_t w_stride,
-                                   int64_t m, const uint8_t *x, int64_t x_stride, float *y,
-                                   int64_t y_stride)
+INLINE_AVX512 void few_grid_avx512(enum dtype type, const uint16_t *grid, int64_t rows,
+                                   int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,
+                                   const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 {
+    const int entries = entries_grid_avx512(type);
+    struct codes_grid_avx512 c = { .negative = { 0 } };
     struct planes_grid_avx512 p;
+    struct last_grid_avx512 last;
 
+    if (rows < 1 || m < 1)
+        return;
     planes_grid_avx512(&p, grid, entries);
+    if (ahead_grid_avx512(type))
+        first_grid_avx512(type, &p, &c,
+                          blocks_grid_avx512(&last, 0, bytes_grid_avx512(type), cols / 256, w));
     for (int64_t r = 0; r < rows; r++, w += w_stride, y++) {
+        const uint8_t *below = r + 1 < rows ? w + w_stride : w;
         int64_t t = 0;
 
         for (; t + 1 < m; t += 4)
-            row_grid_avx512(type, 4, &p, w, cols, pi_min(m - t, 4), x + t * x_stride, x_stride,
-                            y + t * y_stride, y_stride);
+            row_grid_avx512(type, 4, &p, &c, w, t + 4 < m ? w : below, cols, pi_min(m - t, 4),
+                            x + t * x_stride, x_stride, y + t * y_stride, y_stride);
         if (t < m)
-            row_grid_avx512(type, 1, &p, w, cols, 1, x + t * x_stride, x_stride,
+            row_grid_avx512(type, 1, &p, &c, w, below, cols, 1, x + t * x_stride, x_stride,
                             y + t * y_stride, y_stride);
     }
 }
