@@ -380,6 +380,56 @@ static void tile_many_q8_min_avx512(const struct panel_many_avx512 *p, const uin
     tile_many_q8_avx512(true, p, x, n, live, first, rows, y, y_stride);
 }
 
+/* The factors 127 / a of `count` blocks, as factor_avx512() has them, and their scales. */
+INLINE_AVX512 __m512 factors_many_avx512(const float *x, int count, __m512 *scale)
+{
+    const __m512i plain = _mm512_set1_epi32(0x7FFFFFFF), infinity = _mm512_set1_epi32(0x7F800000);
+    const __m512 most = _mm512_set1_ps(127);
+    __m512i v[16];
+    __m512 a;
+    __mmask16 bad, none;
+
+    for (int i = 0; i < 16; i++) {
+        __m512i low = _mm512_loadu_si512(x + 32 * pi_min(i, count - 1));
+        __m512i high = _mm512_loadu_si512(x + 32 * pi_min(i, count - 1) + 16);
+        v[i] = _mm512_max_epu32(_mm512_and_si512(low, plain), _mm512_and_si512(high, plain));
+    }
+    transpose_avx512(v);
+#pragma GCC unroll 16
+    for (int i = 1; i < 16; i++)
+        v[0] = _mm512_max_epu32(v[0], v[i]);
+    a = _mm512_castsi512_ps(v[0]);
+    bad = _mm512_cmpge_epu32_mask(v[0], infinity);
+    none = bad | _mm512_cmp_ps_mask(a, _mm512_set1_ps(PI_PACK_TINY), _CMP_LT_OQ);
+    *scale = _mm512_maskz_div_ps((__mmask16)~none, a, most);
+    *scale = _mm512_mask_mov_ps(*scale, bad, _mm512_set1_ps(NAN));
+    return _mm512_maskz_div_ps((__mmask16)~none, most, a);
+}
+
+/* Up to 16 blocks: their bytes, scales, and scales times the sums of the bytes. */
+INLINE_AVX512 void pack_blocks_avx512(uint8_t *q, uint8_t *scales, uint8_t *scaled,
+                                      const float *x, int count)
+{
+    __mmask16 live = (__mmask16)((1u << count) - 1);
+    float factor[16];
+    __m512i sum[16];
+    __m512 scale;
+
+    _mm512_storeu_ps(factor, factors_many_avx512(x, count, &scale));
+    for (int i = 0; i < 16; i++) {
+        int b = (int)pi_min(i, count - 1);
+        sum[i] = _mm512_add_epi32(
+            bytes_many_avx512(q + 32 * b, x + 32 * b, factor[b]),
+            bytes_many_avx512(q + 32 * b + 16, x + 32 * b + 16, factor[b]));
+    }
+    transpose_avx512(sum);
+#pragma GCC unroll 16
+    for (int i = 1; i < 16; i++)
+        sum[0] = _mm512_add_epi32(sum[0], sum[i]);
+    _mm512_mask_storeu_ps(scales, live, scale);
+    _mm512_mask_storeu_ps(scaled, live, _mm512_mul_ps(scale, _mm512_cvtepi32_ps(sum[0])));
+}
+
 static PI_PACK_MANY(pack_many_q8_avx512)
 {
     for (int64_t from = 0; from < n; from += SLAB_MANY_AVX512) {
@@ -387,17 +437,11 @@ static PI_PACK_MANY(pack_many_q8_avx512)
         uint8_t *slab = y + m * token_many_avx512(32, from);
 
         for (int64_t t = first; t < last; t++) {
-            uint8_t *q = slab + t * bytes;
-            for (int64_t b = 0; b < some / 32; b++) {
-                const float *v = x + (t - first) * x_stride + from + 32 * b;
-                float scale, factor = factor_avx512(v, 32, &scale), scaled;
-                __m512i low = bytes_many_avx512(q + 32 * b, v, factor),
-                        high = bytes_many_avx512(q + 32 * b + 16, v + 16, factor);
-
-                scaled = scale * (float)_mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
-                memcpy(q + some + 4 * b, &scale, 4);
-                memcpy(q + some + some / 8 + 4 * b, &scaled, 4);
-            }
+            uint8_t *q = slab + t * bytes, *scales = q + some, *scaled = scales + some / 8;
+            const float *v = x + (t - first) * x_stride + from;
+            for (int64_t i = 0; i < some; i += 16 * 32)
+                pack_blocks_avx512(q + i, scales + i / 8, scaled + i / 8, v + i,
+                                   (int)pi_min(16, (some - i) / 32));
         }
     }
 }

@@ -40,12 +40,11 @@ INLINE_AVX512 __m512i quantize_avx512(int8_t *q, const float *x, float factor)
 /* Likewise, as bytes 128 more than that; gives what it gives. */
 INLINE_AVX512 __m512i bytes_many_avx512(uint8_t *q, const float *x, float factor)
 {
-    int8_t plain[16];
-    __m512i i = quantize_avx512(plain, x, factor);
+    __m512 v = _mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(factor));
+    __m512i i = _mm512_maskz_cvtps_epi32(factor != 0 ? 0xFFFF : 0, v);
 
     _mm_storeu_si128((__m128i *)(void *)q,
-                     _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)plain),
-                                   _mm_set1_epi8(-128)));
+                     _mm_xor_si128(_mm512_cvtepi32_epi8(i), _mm_set1_epi8(-128)));
     return i;
 }
 
