@@ -52,9 +52,11 @@ INLINE_AVX512 void slab_q8k_avx512(enum dtype type, int T, const uint8_t *const 
         }
         unpack_pair_avx512(type, w + r, at[2 * p], at[2 * p + 1],
                            (const __m512i(*)[2])h.scale + r, p, &pair);
+#pragma GCC unroll 4
         for (int t = 0; t < T; t++)
             dot[t][p][i % 2] = products_pair_avx512(type, &pair, x[t * slabs].q[p]);
     }
+#pragma GCC unroll 4
     for (int t = 0; t < T; t++) {
         const struct token_four_avx512 *token = &x[t * slabs];
         __m512i all = sum_pairs_avx512(type, (const __m512i(*)[2])dot[t]);
