@@ -19,7 +19,7 @@
  *                value = scale * q, as an operand block of the whole row (see pack)
  * Positions not kept yet and columns from cv to w may hold anything. */
 enum kv_type { KV_F32, KV_F16, KV_BF16, KV_Q8, KV_COUNT };
-enum { PI_KV_KEYS = 128, PI_KV_PANEL = 16, PI_KV_SPAN = 4, PI_ATTEND_ROWS = 64 };
+enum { PI_KV_KEYS = 128, PI_KV_PANEL = 16, PI_KV_SPAN = 8, PI_ATTEND_ROWS = 64 };
 
 static inline int64_t pi_kv_width(int64_t cv) { return (cv + 15) / 16 * 16; }
 

@@ -4,7 +4,7 @@
 #include "check.h"
 #include "graph/graph.h"
 
-enum { TOKENS = 700, MOST = 12 * 24 };
+enum { TOKENS = 1300, MOST = 12 * 24 };
 
 static const struct weight rows[] = {
     { .name = "q", .gguf = "q", .shape = "" }, { .name = "k", .gguf = "k", .shape = "" },
