@@ -298,7 +298,9 @@ INLINE_AMX void panel_rows_amx(enum dtype type, uint8_t *panel, const uint8_t *w
 MANY(f32, DTYPE_F32, float, 1, none)
 MANY(f16, DTYPE_F16, float, 1, none)
 MANY(bf16, DTYPE_BF16, float, 1, none)
+MANY(nvfp4, DTYPE_NVFP4, grid, 64, none)
 PI_BLOCK_FORMATS(MANY)
+PI_GRID_FORMATS(MANY)
 
 #undef MANY
 
@@ -309,10 +311,12 @@ void pi_many_amx(struct kernels *k)
     k->dot_many[DTYPE_F32] = dot_many_f32_amx;
     k->dot_many[DTYPE_F16] = dot_many_f16_amx;
     k->dot_many[DTYPE_BF16] = dot_many_bf16_amx;
+    k->dot_many[DTYPE_NVFP4] = dot_many_nvfp4_amx;
     k->pack_many[OPERAND_F32] = pack_many_amx;
     k->many_tokens = 32;
 
 #define SET(format, TYPE, kind, block, panel) k->dot_many[TYPE] = dot_many_##format##_amx;
     PI_BLOCK_FORMATS(SET)
+    PI_GRID_FORMATS(SET)
 #undef SET
 }

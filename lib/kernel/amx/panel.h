@@ -1,13 +1,16 @@
 /* panel.h - rows of every format as bfloat16, 32 weights to a line of 64 bytes.
  *
  * A format of at most five bits has a table of its possible values, scaled and rounded once for all
- * weights that share the scale, and its quants are indices into the table (VPERMW). Q8_0 and Q6_K
- * are converted and multiplied, the float formats only rounded. All of them give what unpack
- * gives, rounded to nearest even: the arithmetic is unpack's, step by step.
+ * weights that share the scale, and its quants are indices into the table (VPERMW). Q8_0, Q6_K,
+ * NVFP4 and the formats with codebooks are converted and multiplied, the float formats only
+ * rounded. All of them give what unpack gives, rounded to nearest even: the arithmetic is unpack's,
+ * step by step.
  */
 #ifndef PI_AMX_PANEL_H
 #define PI_AMX_PANEL_H
 
+#include "kernel/avx2/grid.h"
+#include "kernel/formats.h"
 #include "tile.h"
 
 enum {
@@ -262,6 +265,46 @@ INLINE_AMX void row_q6_k_amx(uint8_t *to, const uint8_t *w, int64_t n)
     }
 }
 
+/* 16 values from nibbles, times a scale. */
+INLINE_AMX __m512 nvfp4_group_amx(const uint8_t *codes, float scale)
+{
+    const __m128i values = _mm_loadu_si128((const __m128i *)(const void *)mxfp4_values_scalar);
+    __m128i v = _mm_loadl_epi64((const __m128i *)(const void *)codes);
+
+    v = _mm_and_si128(_mm_unpacklo_epi64(v, _mm_srli_epi16(v, 4)), _mm_set1_epi8(15));
+    return product_amx(_mm_shuffle_epi8(values, v), scale);
+}
+
+INLINE_AMX void row_nvfp4_amx(uint8_t *to, const uint8_t *w, int64_t n)
+{
+    for (int64_t i = 0; i < n / 32; i++) {
+        const uint8_t *block = w + i / 2 * 36, *codes = block + 4 + i % 2 * 16;
+        const uint8_t *scales = block + i % 2 * 2;
+        put_line_amx(to, i,
+                     round_amx(nvfp4_group_amx(codes, nvfp4_scale_scalar(scales[0])),
+                               nvfp4_group_amx(codes + 8, nvfp4_scale_scalar(scales[1]))));
+    }
+}
+
+/* The formats of avx2/grid.h. */
+typedef void read_block_amx_fn(struct block256 *b, const uint8_t *w);
+
+INLINE_AMX void row_grid_amx(read_block_amx_fn *read, int64_t bytes, uint8_t *to,
+                             const uint8_t *w, int64_t n)
+{
+    for (int64_t line = 0; line < n / 32; line += 8, w += bytes) {
+        struct block256 b;
+
+        read(&b, w);
+        for (int i = 0; i < 8; i++) {
+            const __m128i *q = (const __m128i *)(const void *)(b.q + 32 * i);
+            put_line_amx(to, line + i,
+                         round_amx(product_amx(_mm_loadu_si128(q), b.d * b.group[2 * i]),
+                                   product_amx(_mm_loadu_si128(q + 1), b.d * b.group[2 * i + 1])));
+        }
+    }
+}
+
 /* Float formats may end within a line; the rest is zeros. */
 INLINE_AMX void row_float_amx(enum dtype type, uint8_t *to, const uint8_t *w, int64_t n)
 {
@@ -290,6 +333,11 @@ INLINE_AMX void row_amx(enum dtype type, uint8_t *to, const uint8_t *w, int64_t 
     case DTYPE_Q2_K: case DTYPE_Q3_K: row_groups_amx(type, to, w, n); break;
     case DTYPE_Q8_0: row_q8_0_amx(to, w, n); break;
     case DTYPE_Q6_K: row_q6_k_amx(to, w, n); break;
+    case DTYPE_NVFP4: row_nvfp4_amx(to, w, n); break;
+#define ROW(format, TYPE, kind, block, panel) \
+    case TYPE: row_grid_amx(read_##format##_avx2, pi_dtype(TYPE).bytes, to, w, n); break;
+    PI_GRID_FORMATS(ROW)
+#undef ROW
     default: row_nibbles_amx(type, to, w, n); break;
     }
 }
