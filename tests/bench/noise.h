@@ -15,6 +15,9 @@ static const struct scales {
     { DTYPE_Q5_1, { 0, 2 } },    { DTYPE_Q8_0, { 0, -1 } },   { DTYPE_Q2_K, { 80, 82 } },
     { DTYPE_Q3_K, { 108, -1 } }, { DTYPE_Q4_K, { 0, 2 } },    { DTYPE_Q5_K, { 0, 2 } },
     { DTYPE_Q6_K, { 208, -1 } }, { DTYPE_IQ4_NL, { 0, -1 } }, { DTYPE_IQ4_XS, { 0, -1 } },
+    { DTYPE_IQ2_XXS, { 0, -1 } }, { DTYPE_IQ2_XS, { 0, -1 } },  { DTYPE_IQ2_S, { 0, -1 } },
+    { DTYPE_IQ3_XXS, { 0, -1 } }, { DTYPE_IQ3_S, { 0, -1 } },   { DTYPE_IQ1_S, { 0, -1 } },
+    { DTYPE_TQ1_0, { 52, -1 } },  { DTYPE_TQ2_0, { 64, -1 } },
 };
 
 static uint64_t noise = 88172645463325252u;
@@ -52,6 +55,12 @@ static void fill_block(uint8_t *block, enum dtype type, bool ones)
             }
     if (type == DTYPE_MXFP4)
         block[0] = 120;
+    if (type == DTYPE_NVFP4)
+        memset(block, 0x10, 4); /* 2^-5 */
+    if (type == DTYPE_IQ1_M) { /* the nibbles of a half on top of four half-words */
+        block[53] = (block[53] & 0x0F) | 0x80;
+        block[55] &= 0x0F;
+    }
 }
 
 #endif
