@@ -45,7 +45,7 @@ static const struct wrapper wrappers[] = {
  * differs from this. Numbers by the names that the families' keys have. */
 static const struct usual {
     const char *names, *numbers;
-} usual[] = {
+} usual_numbers[] = {
     { "llama", "ctx 2048, dim 4096, blocks 32, heads 32, ff 11008, vocab 32000, eps 1e-6" },
     { "mistral", "ctx 131072, dim 4096, blocks 32, heads 32, kv 8, ff 14336, vocab 32000, "
       "eps 1e-6, window 4096" },
@@ -90,10 +90,10 @@ const struct wrapper *pi_arch_wrapper(struct str name)
 
 struct str pi_arch_usual(struct str name, const char *key)
 {
-    for (size_t i = 0; i < PI_COUNT(usual); i++) {
-        struct str rest = pi_str(usual[i].numbers), number, word;
+    for (size_t i = 0; i < PI_COUNT(usual_numbers); i++) {
+        struct str rest = pi_str(usual_numbers[i].numbers), number, word;
 
-        while (pi_str_listed(name, usual[i].names) && pi_str_cut(&rest, ',', &number)) {
+        while (pi_str_listed(name, usual_numbers[i].names) && pi_str_cut(&rest, ',', &number)) {
             while (number.n && *number.at == ' ')
                 number = (struct str){ number.at + 1, number.n - 1 };
             if (pi_str_cut(&number, ' ', &word) && pi_str_equal(word, pi_str(key)))

@@ -7,7 +7,7 @@
  */
 #include "kernel/avx512/attend.h"
 
-enum { STRETCH_BF16 = 256 }; /* elements of a query that are rounded at a time */
+enum { STRETCH_BF16 = 128 }; /* elements of a query that are rounded at a time */
 
 /* Rows r .. r + rows and a block on their way from dots to weights, of which `at` of `end` are
  * done. Dots are in units of log2, as are scores and max. */

@@ -108,7 +108,7 @@ static inline void read_iq3_s(struct block256 *b, const uint8_t *w)
         unsigned entry = low[i] | (unsigned)(high[i / 8] >> i % 8 & 1) << 8;
         b->group[i / 4] = (int16_t)(2 * (scales[i / 16] >> i / 8 % 2 * 4 & 15) + 1);
         put_four_scalar(b->q + 4 * i, pi_grids_scalar.iq3_s[entry], values,
-                        signs[i / 2] >> i % 2 * 4);
+                        (unsigned)signs[i / 2] >> i % 2 * 4);
     }
 }
 
