@@ -1,15 +1,15 @@
 /* dot_f.c - dot of the float formats, in float32, and of NVFP4, whose scales are many floats.
  *
- * A slab of a (row, token) has 16 chains of sums: lane l of the even and of the odd vectors of
- * eight columns. Chains are added as a tree, slabs in turn. Few tokens pass row by row, a chain in
- * each lane of two registers; for more, 16 rows are transposed, so that lanes are rows, and stay
- * in the first cache while tokens pass, six at a time, one chain after the other: the same sums.
+ * Few tokens pass row by row, a chain (chain.h) in each lane of two registers, of the even and of
+ * the odd vectors of eight columns; for more, 16 rows are transposed, so that lanes are rows, and
+ * stay in the first cache while tokens pass, six at a time, one chain after the other: the same
+ * sums.
  */
+#include "chain.h"
 #include "common.h"
 #include "kernel/scalar/grid.h"
 
 enum {
-    SLAB_F_AVX2 = 256, /* columns: 16 chains of 16 */
     ROWS_F_AVX2 = 16,  /* of a tile: two vectors */
     TOKENS_F_AVX2 = 6, /* of a tile */
     FEW_F_AVX2 = 5,    /* tokens up to which transposing the weights does not pay */
@@ -18,7 +18,7 @@ enum {
 
 /* 16 rows of a slab, chain by chain. */
 struct panel_f_avx2 {
-    __m256 column[SLAB_F_AVX2][2];
+    __m256 column[SLAB_CHAIN][2];
 };
 
 INLINE_AVX2 int64_t element_bytes_f_avx2(enum dtype type) { return type == DTYPE_F32 ? 4 : 2; }
@@ -99,8 +99,8 @@ INLINE_AVX2 void row_f_avx2(enum dtype type, int T, const uint8_t *w, int64_t co
 {
     int64_t size = element_bytes_f_avx2(type);
 
-    for (int64_t first = 0; first < cols; first += SLAB_F_AVX2) {
-        int64_t end = pi_min(first + SLAB_F_AVX2, cols), i = first;
+    for (int64_t first = 0; first < cols; first += SLAB_CHAIN) {
+        int64_t end = pi_min(first + SLAB_CHAIN, cols), i = first;
         __m256 sum[2][4];
 #pragma GCC unroll 4
         for (int t = 0; t < T; t++)
@@ -137,14 +137,6 @@ INLINE_AVX2 void row_f_avx2(enum dtype type, int T, const uint8_t *w, int64_t co
             y[t * y_stride] = first ? y[t * y_stride] + slab : slab;
         }
     }
-}
-
-/* Where the chains of eight columns lie: they are added pairwise as sum_lanes_avx2 does. */
-INLINE_AVX2 int64_t chain_f_avx2(int lane, int64_t odd)
-{
-    static const int order[8] = { 0, 4, 2, 6, 1, 5, 3, 7 };
-
-    return 2 * order[lane] + odd;
 }
 
 /* Eight columns of eight rows, as columns. */
@@ -196,7 +188,7 @@ INLINE_AVX2 void fill_f_avx2(enum dtype type, struct panel_f_avx2 *p, const uint
             columns_f_avx2(r);
 #pragma GCC unroll 8
             for (int k = 0; k < 8; k++)
-                p->column[chain_f_avx2(k, i / 8 % 2) * 16 + i / 16][half] = r[k];
+                p->column[order_chain[i % 16 + k] * 16 + i / 16][half] = r[k];
         }
 }
 
@@ -206,12 +198,11 @@ static void tile_f_avx2(const struct panel_f_avx2 *p, const float *const x[TOKEN
                         int64_t steps, int64_t ahead, bool first, int64_t rows, int64_t m,
                         float *y, int64_t y_stride)
 {
-    static const uint8_t column[16] = { 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15 };
     __m256 sum[TOKENS_F_AVX2][2], level[4][TOKENS_F_AVX2][2];
 
     for (int chain = 0; chain < 16; chain++) {
         const __m256 *w = p->column[16 * chain];
-        int64_t at = column[chain];
+        int64_t at = order_chain[chain];
         int up = 0;
 #pragma GCC unroll 6
         for (int t = 0; t < TOKENS_F_AVX2; t++) {
@@ -246,21 +237,6 @@ static void tile_f_avx2(const struct panel_f_avx2 *p, const float *const x[TOKEN
         }
 }
 
-/* The slab at x of up to 6 tokens; those past the last repeat it. Chains are of whole steps: of a
- * row's last few columns there is a copy, with zeros behind it. */
-static void tokens_f_avx2(const float *at[TOKENS_F_AVX2], float room[TOKENS_F_AVX2][SLAB_F_AVX2],
-                          const uint8_t *x, int64_t x_stride, int64_t m, int64_t n)
-{
-    for (int t = 0; t < TOKENS_F_AVX2; t++) {
-        at[t] = (const float *)(const void *)(x + pi_min(t, m - 1) * x_stride);
-        if (n % 16) {
-            memset(room[t], 0, sizeof room[t]);
-            memcpy(room[t], at[t], (size_t)n * sizeof *room[t]);
-            at[t] = room[t];
-        }
-    }
-}
-
 /* Asks for a row of the slab that comes next. */
 INLINE_AVX2 void fetch_f_avx2(const uint8_t *w, int64_t bytes)
 {
@@ -274,20 +250,21 @@ INLINE_AVX2 void many_f_avx2(enum dtype type, int64_t rows, int64_t cols, const 
                              float *y, int64_t y_stride)
 {
     int64_t size = element_bytes_f_avx2(type);
-    float room[TOKENS_F_AVX2][SLAB_F_AVX2];
+    float room[TOKENS_F_AVX2][SLAB_CHAIN];
     const float *at[TOKENS_F_AVX2];
     struct panel_f_avx2 panel[2];
 
     for (int64_t r = 0; r < rows; r += 2 * ROWS_F_AVX2)
-        for (int64_t first = 0; first < cols; first += SLAB_F_AVX2) {
-            int64_t n = pi_min(cols - first, SLAB_F_AVX2), left = rows - r;
+        for (int64_t first = 0; first < cols; first += SLAB_CHAIN) {
+            int64_t n = pi_min(cols - first, SLAB_CHAIN), left = rows - r;
             for (int i = 0; i < 2 && ROWS_F_AVX2 * i < left; i++)
                 fill_f_avx2(type, &panel[i], w + (r + ROWS_F_AVX2 * i) * w_stride + size * first,
                             w_stride, left - ROWS_F_AVX2 * i, n);
             for (int64_t t = 0; t < m; t += TOKENS_F_AVX2) {
                 int64_t row = r + t / TOKENS_F_AVX2 % (2 * ROWS_F_AVX2);
-                fetch_f_avx2(w + row * w_stride + size * (first + n), size * SLAB_F_AVX2);
-                tokens_f_avx2(at, room, x + t * x_stride + 4 * first, x_stride, m - t, n);
+                fetch_f_avx2(w + row * w_stride + size * (first + n), size * SLAB_CHAIN);
+                tokens_chain(TOKENS_F_AVX2, at, room, x + t * x_stride + 4 * first, x_stride, m - t,
+                             n);
                 for (int i = 0; i < 2 && ROWS_F_AVX2 * i < left; i++)
                     tile_f_avx2(&panel[i], at, (n + 15) / 16, TOKENS_F_AVX2 * x_stride, first == 0,
                                 left - ROWS_F_AVX2 * i, m - t,

@@ -1,14 +1,13 @@
 /* dot_f32.c - dot of F32, which all formats become where results are to be exact.
  *
- * A slab of a (row, token) has 16 chains of sums, added as a tree; slabs are added in turn. Few
- * tokens meet rows as they lie, a chain in each lane; for more, 32 rows are transposed, so that
- * lanes are rows, and stay in the first cache while tokens pass, eight at a time, one chain after
- * the other: the same sums. See avx2/dot_f.c.
+ * Few tokens meet rows as they lie, a chain (avx2/chain.h) in each lane; for more, 32 rows are
+ * transposed, so that lanes are rows, and stay in the first cache while tokens pass, eight at a
+ * time, one chain after the other: the same sums.
  */
 #include "common.h"
+#include "kernel/avx2/chain.h"
 
 enum {
-    SLAB_F32 = 256, /* columns: 16 chains of 16 */
     TOKENS_F32 = 8, /* of a tile */
     FEW_F32 = 12,   /* tokens up to which transposing the weights does not pay */
     LEAST_F32 = 16  /* rows that pay for it */
@@ -16,10 +15,8 @@ enum {
 
 /* 32 rows of a slab, chain by chain. */
 struct panel_f32 {
-    __m512 column[SLAB_F32][2];
+    __m512 column[SLAB_CHAIN][2];
 };
-
-INLINE_AVX512 const float *floats_f32(const uint8_t *at) { return (const float *)(const void *)at; }
 
 /* The first n of 16 lanes. */
 INLINE_AVX512 __mmask16 live_f32(int64_t n) { return (__mmask16)((1u << pi_min(n, 16)) - 1); }
@@ -48,8 +45,8 @@ INLINE_AVX512 void rows_f32(int R, int T, const uint8_t *w, int64_t w_stride, in
 {
     const __mmask16 all = 0xFFFF;
 
-    for (int64_t first = 0; first < cols; first += SLAB_F32) {
-        int64_t end = pi_min(first + SLAB_F32, cols), i = first;
+    for (int64_t first = 0; first < cols; first += SLAB_CHAIN) {
+        int64_t end = pi_min(first + SLAB_CHAIN, cols), i = first;
         __m512 sum[12];
 #pragma GCC unroll 12
         for (int k = 0; k < R * T; k++)
@@ -75,7 +72,6 @@ INLINE_AVX512 void rows_f32(int R, int T, const uint8_t *w, int64_t w_stride, in
 static void fill_f32(struct panel_f32 *p, const uint8_t *w, int64_t w_stride, int64_t rows,
                      int64_t n)
 {
-    static const uint8_t chain[16] = { 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15 };
     float room[16][8];
 
     for (int half = 0; half < 2 && 16 * half < rows; half++)
@@ -92,7 +88,8 @@ static void fill_f32(struct panel_f32 *p, const uint8_t *w, int64_t w_stride, in
             }
 #pragma GCC unroll 8
             for (int j = 0; j < 8; j++)
-                p->column[16 * chain[i % 16 + j] + i / 16][half] = _mm512_castsi512_ps(column[j]);
+                p->column[16 * order_chain[i % 16 + j] + i / 16][half] =
+                    _mm512_castsi512_ps(column[j]);
         }
 }
 
@@ -102,12 +99,11 @@ static void tile_f32(const struct panel_f32 *p, const float *const x[TOKENS_F32]
                      int64_t ahead, bool first, int64_t rows, int64_t m, float *y,
                      int64_t y_stride)
 {
-    static const uint8_t lane[16] = { 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15 };
     __m512 sum[2 * TOKENS_F32], level[4][2 * TOKENS_F32];
 
     for (int chain = 0; chain < 16; chain++) {
         const __m512 *w = p->column[16 * chain];
-        int64_t at = lane[chain];
+        int64_t at = order_chain[chain];
         int up = 0;
 #pragma GCC unroll 8
         for (int t = 0; t < TOKENS_F32; t++) {
@@ -137,38 +133,24 @@ static void tile_f32(const struct panel_f32 *p, const float *const x[TOKENS_F32]
         }
 }
 
-/* The slab at x of up to 8 tokens; those past the last repeat it. Chains are of whole steps: of a
- * row's last few columns there is a copy, with zeros behind it. */
-static void tokens_f32(const float *at[TOKENS_F32], float room[TOKENS_F32][SLAB_F32],
-                       const uint8_t *x, int64_t x_stride, int64_t m, int64_t n)
-{
-    for (int t = 0; t < TOKENS_F32; t++) {
-        at[t] = floats_f32(x + pi_min(t, m - 1) * x_stride);
-        if (n % 16) {
-            memset(room[t], 0, sizeof room[t]);
-            memcpy(room[t], at[t], (size_t)n * sizeof *room[t]);
-            at[t] = room[t];
-        }
-    }
-}
-
 /* dot of many tokens: y[t][r]. With every tile, asks for a row of the slab that comes next. */
 static void many_f32(int64_t rows, int64_t cols, const uint8_t *w, int64_t w_stride, int64_t m,
                      const uint8_t *x, int64_t x_stride, float *y, int64_t y_stride)
 {
-    float room[TOKENS_F32][SLAB_F32];
+    float room[TOKENS_F32][SLAB_CHAIN];
     const float *at[TOKENS_F32];
     struct panel_f32 p;
 
     for (int64_t r = 0; r < rows; r += 32)
-        for (int64_t first = 0; first < cols; first += SLAB_F32) {
-            int64_t n = pi_min(cols - first, SLAB_F32);
+        for (int64_t first = 0; first < cols; first += SLAB_CHAIN) {
+            int64_t n = pi_min(cols - first, SLAB_CHAIN);
             fill_f32(&p, w + r * w_stride + 4 * first, w_stride, pi_min(rows - r, 32), n);
             for (int64_t t = 0; t < m; t += TOKENS_F32) {
                 const uint8_t *next = w + (r + t / TOKENS_F32 % 32) * w_stride + 4 * (first + n);
-                for (int64_t i = 0; i < 4 * SLAB_F32; i += 64)
+                for (int64_t i = 0; i < 4 * SLAB_CHAIN; i += 64)
                     _mm_prefetch((const char *)next + i, _MM_HINT_T1);
-                tokens_f32(at, room, x + t * x_stride + 4 * first, x_stride, m - t, n);
+                tokens_chain(TOKENS_F32, at, room, x + t * x_stride + 4 * first, x_stride, m - t,
+                             n);
                 tile_f32(&p, at, (n + 15) / 16, TOKENS_F32 * x_stride, first == 0, rows - r, m - t,
                          y + t * y_stride + r, y_stride);
             }
