@@ -550,6 +550,7 @@ int32_t pith_machine_measure(const pith_model *model, int32_t threads, int64_t b
     if (threads < 0 || threads > PI_MAX_THREADS || bytes < 1 || bytes > (int64_t)1 << 36)
         return pi_fail(err, PITH_E_ARGUMENT, "%d threads or %lld bytes are out of range", threads,
                        (long long)bytes);
-    return pi_measure(model, threads ? threads : pi_cpu_count(), bytes, stream_bytes,
-                      peak_operations, err);
+    return pi_measure(&model->kernels, &model->arena.allocator,
+                      threads ? threads : pi_cpu_count(), bytes, stream_bytes, peak_operations,
+                      err);
 }

@@ -62,8 +62,8 @@ static void measure(struct measuring *m, struct pool *pool, double *bytes, doubl
     }
 }
 
-int pi_measure(const pith_model *model, int threads, int64_t bytes, double *stream_bytes,
-               double *peak_operations, pith_error *err)
+int pi_measure(const struct kernels *kernels, const struct allocator *allocator, int threads,
+               int64_t bytes, double *stream_bytes, double *peak_operations, pith_error *err)
 {
     int64_t pages = (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
     struct measuring *m;
@@ -72,14 +72,14 @@ int pi_measure(const pith_model *model, int threads, int64_t bytes, double *stre
     uint8_t *data;
     int status;
 
-    pi_arena_init(&arena, &model->arena.allocator);
+    pi_arena_init(&arena, allocator);
     m = pi_arena_alloc(&arena, 1, sizeof *m);
     data = pi_arena_alloc(&arena, (size_t)pages, PAGE_BYTES);
     if (!m || !data) {
         pi_arena_free(&arena);
         return pi_no_memory(err, "the buffer to read", (size_t)bytes);
     }
-    m->kernels = &model->kernels;
+    m->kernels = kernels;
     m->data = data;
     m->pages = pages;
     m->rounds = 1000;

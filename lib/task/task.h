@@ -75,7 +75,7 @@ int pi_classify(pith_session *s, const struct strings *texts, const struct strin
 
 /* Bytes per second of a streaming read of `bytes`, and operations per second of the widest
  * multiply-add, with that many threads. */
-int pi_measure(const pith_model *model, int threads, int64_t bytes, double *stream_bytes,
-               double *peak_operations, pith_error *err);
+int pi_measure(const struct kernels *kernels, const struct allocator *allocator, int threads,
+               int64_t bytes, double *stream_bytes, double *peak_operations, pith_error *err);
 
 #endif

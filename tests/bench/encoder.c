@@ -6,6 +6,7 @@
  */
 #include "graph/graph.h"
 #include "noise.h"
+#include "task/task.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -95,32 +96,10 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-struct peak {
-    const struct kernels *kernels;
-    int64_t rounds;
-    double operations[PI_MAX_THREADS];
-};
-
-static void peak_share(void *arg, int part, int parts)
+static _Noreturn void give_up(const pith_error *err)
 {
-    struct peak *p = arg;
-
-    (void)parts;
-    p->operations[part] = p->kernels->peak(p->rounds);
-}
-
-/* Operations a second of all threads, about 50 ms long. */
-static double measure_peak(struct peak *p, struct pool *pool, int threads)
-{
-    double sum = 0, start = now(), time;
-
-    pi_pool_run(pool, peak_share, p);
-    time = now() - start;
-    for (int i = 0; i < threads; i++)
-        sum += p->operations[i];
-    if (time < 0.02)
-        p->rounds = (int64_t)((double)p->rounds * 0.05 / (time > 1e-5 ? time : 1e-5));
-    return sum / time;
+    fprintf(stderr, "encoder: %s\n", err->text);
+    exit(1);
 }
 
 /* Tokens a second of one batch of texts. */
@@ -129,10 +108,8 @@ static double measure_texts(struct run *run, pith_error *err)
     double start = now();
 
     for (int i = 0; i < TEXTS * TEXT / BATCH; i++)
-        if (pi_run(run, err) != PITH_OK) {
-            fprintf(stderr, "encoder: %s\n", err->text);
-            exit(1);
-        }
+        if (pi_run(run, err) != PITH_OK)
+            give_up(err);
     return TEXTS * TEXT / (now() - start);
 }
 
@@ -146,7 +123,6 @@ static void measure(enum dtype type, int threads)
     struct program program;
     struct plan plan;
     struct pool *pool;
-    struct peak peak = { &kernels, 1000, { 0 } };
     double tokens = 0, most = 0, operations = 0;
     pith_error err = { 0 };
 
@@ -166,10 +142,8 @@ static void measure(enum dtype type, int threads)
                                false, true, KV_BF16 };
     if (pi_link(&program, &arena, &linkage, &err) != PITH_OK ||
         pi_plan(&plan, &program, &arena, BATCH, 1, BATCH, threads, &err) != PITH_OK ||
-        pi_pool_open(&pool, threads, &plain, &err) != PITH_OK) {
-        fprintf(stderr, "encoder: %s\n", err.text);
-        exit(1);
-    }
+        pi_pool_open(&pool, threads, &plain, &err) != PITH_OK)
+        give_up(&err);
 
     struct run run = { .program = &program, .plan = &plan, .kernels = &kernels, .pool = pool,
                        .slab = room(&arena, plan.slab_bytes),
@@ -178,10 +152,12 @@ static void measure(enum dtype type, int threads)
                        .scratch = room(&arena, plan.thread_bytes * (size_t)threads),
                        .ids = ids, .n = BATCH, .n_outputs = 1 };
     for (int i = 0; i < REPEATS; i++) {
-        double speed = measure_texts(&run, &err), peak_now = measure_peak(&peak, pool, threads);
+        double speed = measure_texts(&run, &err), stream = 0, peak = 0;
 
+        if (pi_measure(&kernels, &plain, threads, 1 << 20, &stream, &peak, &err) != PITH_OK)
+            give_up(&err);
         tokens = speed > tokens ? speed : tokens;
-        most = peak_now > most ? peak_now : most;
+        most = peak > most ? peak : most;
     }
     printf("| %s | %.0f | %.0f %% |\n", pi_dtype(type).name, tokens,
            100 * tokens * operations / most);
